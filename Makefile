@@ -1,0 +1,29 @@
+# Two commands set up everything: `make demo` and `make test`. They need Python >= 3.10 and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint cards bench clean
+
+$(STAMP): setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(STAMP)  ## the miniature corpus, end to end, in ./demo
+	$(BIN)/ave demo --store demo
+
+test: $(STAMP)  ## lint, types, import contract, all tests with coverage
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
+
+lint: $(STAMP)  ## ruff, mypy and the import contract alone
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:  ## the environment and the demo store
+	rm -rf $(VENV) demo

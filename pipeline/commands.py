@@ -1,0 +1,251 @@
+"""What each command of `ave` does; `cli` parses, this acts.
+
+Heavy libraries are imported inside the commands that need them, so that `plan`, `status` and `why` start quickly.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import settings as settings_file
+from pipeline.errors import StoreError, UsageError, did_you_mean
+from pipeline.options import given_settings
+from pipeline.recipe.build import Build, StageState
+from pipeline.recipe.stages import Stage, get
+from pipeline.settings import Settings
+from pipeline.store.items import resolve
+
+
+def build(arguments: Namespace) -> int:
+    """Make what is not there yet."""
+    settings = _asked(arguments)
+    return _run(arguments.store, settings, arguments.executor)
+
+
+def export(arguments: Namespace) -> int:
+    """Make shards in the asked formats and lay them out in one folder a format."""
+    from pipeline.export.shards import materialise
+
+    formats = tuple(dict.fromkeys(arguments.format or ["wds"]))
+    asked = _asked(arguments)
+    goals = tuple(dict.fromkeys((*asked.goals, "shards")))
+    settings = replace(asked, formats=tuple(dict.fromkeys((*formats, *asked.formats))), goals=goals)
+    status = _run(arguments.store, settings, arguments.executor)
+    shards = Build(settings, arguments.store)
+    for name in formats:
+        items = {}
+        for corpus in shards.corpora:
+            for item in shards.state("shards", corpus).fresh:
+                split, _, written_as = item.partition(".")
+                if written_as == name:
+                    items[corpus, split] = shards.folder("shards", corpus).item_folder(item)
+        out = Path(arguments.out) if arguments.out else arguments.store / "export" / name
+        out = out / name if arguments.out and len(formats) > 1 else out
+        if not items:
+            print(f"{name}: nothing to export")
+            return 1
+        print(_export_line(materialise(items, out), out))
+    return status
+
+
+def demo(arguments: Namespace) -> int:
+    """Make the miniature releases, build them through the very same code, export, train briefly, score."""
+    from pipeline import mini
+    from pipeline.corpora import names
+
+    store = Path(arguments.store)
+    mini.make(store / "mini")
+    settings = Settings(
+        manifests=str((store / "mini" / "manifests").resolve()),
+        accept=tuple(names()),
+        goals=settings_file.GOALS,
+        formats=("wds",),
+    )
+    status = _run(store, settings, arguments.executor)
+    table = _score_table(Build(settings, store))
+    if table is not None:
+        print(table.read_text(encoding="utf-8"))
+        print(f"contact sheets: {store / 'report'}; data cards: {store / 'cards'}")
+        print(f"look around: ave status --store {store}")
+    return status
+
+
+def plan(arguments: Namespace) -> int:
+    """Say what a build with these options would run, and why; run nothing."""
+    planned = Build(_asked(arguments), arguments.store)
+    rows = [_plan_row(planned, stage, corpus) for stage, corpus in planned.targets()]
+    return _print_rows(rows, arguments.json, only_to_run=True)
+
+
+def status(arguments: Namespace) -> int:
+    """Say per stage and corpus what is fresh, stale, missing or failed."""
+    looked = Build(_remembered(arguments.store), arguments.store)
+    rows = [_plan_row(looked, stage, corpus) for stage, corpus in looked.targets()]
+    return _print_rows(rows, arguments.json, only_to_run=False)
+
+
+def why(arguments: Namespace) -> int:
+    """Say which of version, parameter or input made an item run, or would."""
+    looked = Build(_remembered(arguments.store), arguments.store)
+    stage = get(arguments.stage)
+    corpus, _, name = arguments.item.partition("/")
+    state = looked.state(stage.name, _known_corpus(looked, stage, corpus))
+    items = {*state.fresh, *state.to_run, *state.waiting, *state.broken}
+    if name not in items:
+        known = [f"{corpus}/{item}" for item in sorted(items)]
+        raise UsageError(
+            f"{stage.name} has no item {arguments.item!r} under the remembered settings.",
+            remedy=did_you_mean(arguments.item, known) if known else "It has no items at all; see `ave status`.",
+        )
+    word, reason = _explain(state, name)
+    if arguments.json:
+        row = {"stage": stage.name, "corpus": corpus, "item": name, "state": word, "items": 1}
+        print(json.dumps({**row, "to_run": int(word != "fresh"), "reason": reason}, ensure_ascii=False))
+    else:
+        print(f"{stage.name} {arguments.item}: {word}" + (f"\n  {reason}" if reason else ""))
+    return 0
+
+
+def verify(arguments: Namespace) -> int:
+    """Hash every published file again; what differs is removed from the records, so the next build makes it anew."""
+    from pipeline.store.verify import verify_store
+
+    looked = Build(_remembered(arguments.store), arguments.store)
+    folders = [(f"{stage.name} {corpus}", looked.folder(stage.name, corpus)) for stage, corpus in looked.targets()]
+    damaged, n_files = verify_store(folders)
+    if arguments.json:
+        print(json.dumps({"files": n_files, "damaged": damaged}, ensure_ascii=False))
+    else:
+        for line in damaged:
+            print(line)
+        print(f"{n_files} files hashed, {len(damaged)} damaged" + ("; `ave build` mends them" if damaged else ""))
+    return 1 if damaged else 0
+
+
+def doctor(arguments: Namespace) -> int:
+    """Say what is here, what is missing, and the command that gets it."""
+    from pipeline.doctor import examine
+
+    findings = examine(arguments.store)
+    if arguments.json:
+        print(json.dumps([vars(finding) for finding in findings], ensure_ascii=False, indent=1))
+    else:
+        for finding in findings:
+            print(finding.line())
+    return 0 if all(finding.ok for finding in findings if finding.needed) else 1
+
+
+def _run(store: Path, settings: Settings, executor: str) -> int:
+    """Build through Luigi and report; the recipes are found by name because nothing here imports `tasks`."""
+    from pipeline.summary import corpus_line, failure_table
+
+    session = resolve("tasks.ave:run")(store, settings, executor)
+    failures = session.failures()
+    print(corpus_line(store))
+    if failures:
+        print(failure_table(failures), file=sys.stderr)
+        return 1
+    finished = Build(settings, store)
+    targets = [(stage.name, corpus) for stage, corpus in finished.targets()]
+    left = [" ".join(target) for target in targets if finished.state(*target).n_to_run]
+    if left:
+        message = f"The build ended before {', '.join(left)}."
+        raise StoreError(message, remedy=f"See {store / 'logs'}.", code="unfinished")
+    return 0
+
+
+def _asked(arguments: Namespace) -> Settings:
+    """The store's remembered settings with every option replaced that was given."""
+    remembered = settings_file.load(arguments.store) or Settings()
+    return remembered.with_given(given_settings(vars(arguments))).absolute()
+
+
+def _remembered(store: Path) -> Settings:
+    settings = settings_file.load(store)
+    if settings is None:
+        remedy = "Make one with `ave build` or `ave demo`, or name it: --store DIR."
+        raise UsageError(f"{store} is not a store yet.", remedy=remedy)
+    return settings
+
+
+def _known_corpus(looked: Build, stage: Stage, corpus: str) -> str:
+    known = ("all",) if stage.pooled else looked.corpora
+    if corpus not in known:
+        raise UsageError(f"{stage.name} has no corpus {corpus!r}.", remedy=did_you_mean(corpus, known))
+    return corpus
+
+
+def _explain(state: StageState, name: str) -> tuple[str, str]:
+    if name in state.fresh:
+        record = state.fresh[name]
+        made = f"made in {record.seconds:.1f} s, fingerprint {record.fingerprint}"
+        return "fresh", f"{made}; nothing it depends on has changed"
+    if name in state.broken:
+        return "failed", str(state.broken[name])
+    if name in state.waiting:
+        return ("stale" if state.fresh else "missing"), f"waits for {state.waiting[name].on}"
+    reason = state.to_run[name]
+    if name in state.failures:
+        failure = state.failures[name]
+        return "failed", f"{failure.message} {failure.remedy} (log: {failure.log}); it is tried again at the next build"
+    return ("stale" if name in state.stale else "missing"), reason
+
+
+def _plan_row(looked: Build, stage: Stage, corpus: str) -> dict[str, Any]:
+    state = looked.state(stage.name, corpus)
+    seconds, n_bytes = _expected(looked, stage, corpus, state)
+    return {
+        "stage": stage.name,
+        "corpus": corpus,
+        "state": state.word,
+        "items": state.n_items,
+        "to_run": state.n_to_run,
+        "certain": len(state.to_run),
+        "reason": state.reason,
+        "seconds": seconds,
+        "bytes": n_bytes,
+    }
+
+
+def _expected(looked: Build, stage: Stage, corpus: str, state: StageState) -> tuple[float | None, int | None]:
+    """Seconds of one worker and bytes that the items to run will take, from this store's records; None if unknown."""
+    records = list(looked.folder(stage.name, corpus).known_records())
+    if not records or state.n_to_run == 0:
+        return (0.0, 0) if state.n_to_run == 0 else (None, None)
+    seconds = sum(record.seconds for record in records) / len(records)
+    n_bytes = sum(record.n_bytes for record in records if record.root is None) / len(records)
+    return round(seconds * state.n_to_run, 1), round(n_bytes * state.n_to_run)
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool, *, only_to_run: bool) -> int:
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
+        return 0
+    shown = [row for row in rows if row["to_run"] or not only_to_run]
+    if not shown:
+        print("Everything is there; a build would run nothing.")
+        return 0
+    print(f"{'stage':<11}{'corpus':<10}{'state':<9}{'items':>6}{'to run':>8}{'minutes':>9}{'MB':>9}  reason")
+    for row in shown:
+        minutes = "?" if row["seconds"] is None else f"{row['seconds'] / 60:.1f}"
+        size = "?" if row["bytes"] is None else f"{row['bytes'] / 1e6:.0f}"
+        head = f"{row['stage']:<11}{row['corpus']:<10}{row['state']:<9}{row['items']:>6}{row['to_run']:>8}"
+        print(f"{head}{minutes:>9}{size:>9}  {row['reason'][:100]}")
+    return 0
+
+
+def _export_line(summary: dict[str, Any], out: Path) -> str:
+    return f"{out}: {summary['samples']} samples in {summary['shards']} shards, {summary['bytes'] / 1e6:.1f} MB"
+
+
+def _score_table(finished: Build) -> Path | None:
+    state = finished.state("score", "all")
+    for name in state.fresh:
+        return finished.folder("score", "all").item_folder(name) / "table.md"
+    return None
+

@@ -1,0 +1,210 @@
+"""Read a published corpus: the table of stimuli, and each stimulus's gaze, pictures and sound when asked for.
+
+Conventions
+-----------
+Nothing is read before it is asked for, and nothing is changed. Frames count from 0 and ranges are half open,
+[start, stop). Points are (x, y) in video pixels, arrays are [row, col], sizes are (height, width), times are
+seconds since the first picture. A frame that the stimulus does not have is an IndexError, never an empty answer.
+
+    >>> corpus = Corpus("store")                                # doctest: +SKIP
+    >>> stimulus = corpus["diem/arctic_bears_1066x710"]         # doctest: +SKIP
+    >>> stimulus.density(100).shape                             # doctest: +SKIP
+    (32, 40)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipeline.errors import StoreError, UsageError, did_you_mean
+from pipeline.features.frames import FrameFile
+from pipeline.signals.audio import frame_examples
+from pipeline.signals.density import density_map
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class UnknownStimulusError(UsageError, KeyError):
+    """A stimulus that the corpus does not hold; also a KeyError, as for any mapping."""
+
+    code = "unknown-stimulus"
+
+
+class Corpus:
+    """The corpus published in a store: look a stimulus up by its `corpus/name`, or go through all of them.
+
+    Parameters
+    ----------
+    store : str or Path
+        The store that `ave build` filled.
+
+    Raises
+    ------
+    StoreError
+        If nothing is published there.
+    """
+
+    def __init__(self, store: str | Path):
+        self.folder = Path(store) / "corpus"
+        if not (self.folder / "stimuli.parquet").is_file():
+            raise StoreError(
+                f"{store}: no corpus is published here (no corpus/stimuli.parquet).",
+                remedy=f"Build one with `ave build --store {store}`, or try `ave demo --store {store}`.",
+                code="no-corpus",
+            )
+
+    @cached_property
+    def stimuli(self) -> pd.DataFrame:
+        """The table of stimuli, one row each, sorted by `stimulus`; columns as in `schemas.STIMULI`."""
+        return pq.read_table(self.folder / "stimuli.parquet").to_pandas()
+
+    @cached_property
+    def _rows(self) -> dict[str, dict]:
+        return {row["stimulus"]: row for row in pq.read_table(self.folder / "stimuli.parquet").to_pylist()}
+
+    def __getitem__(self, stimulus: str) -> Stimulus:
+        if stimulus not in self._rows:
+            known = [*self._rows]
+            raise UnknownStimulusError(
+                f"Unknown stimulus {stimulus!r}, the corpus holds {len(known)}.",
+                remedy=did_you_mean(stimulus, known) if known else "",
+            )
+        row = self._rows[stimulus]
+        return Stimulus(self.folder, **{field.name: row[field.name] for field in fields(Stimulus)[1:]})
+
+    def __contains__(self, stimulus: object) -> bool:
+        return stimulus in self._rows
+
+    def __iter__(self) -> Iterator[Stimulus]:
+        return (self[stimulus] for stimulus in self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return f"Corpus({str(self.folder.parent)!r}): {len(self)} stimuli"
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """One video with the soundtrack it was shown with, and the gaze of everyone who watched it.
+
+    Attributes other than `folder` are the columns of `stimuli.parquet` (ARCHITECTURE, section 3.2).
+    """
+
+    folder: Path
+    stimulus: str
+    corpus: str
+    name: str
+    split: str
+    category: str
+    rate_num: int
+    rate_den: int
+    n_frames: int
+    duration_s: float
+    width_px: int
+    height_px: int
+    audio_rate_hz: int
+    audio_channels: int
+    audio_presented: str
+    px_per_dva: float
+    n_observers: int
+    n_fixations: int
+    licence: str
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second, exact."""
+        return Fraction(self.rate_num, self.rate_den)
+
+    @cached_property
+    def times_s(self) -> np.ndarray:
+        """Presentation time of each frame, shape (n_frames,), float64; the first is 0."""
+        return np.array(json.loads(self._path("timeline", ".json").read_text(encoding="utf-8"))["times_s"])
+
+    def fixations(self) -> pd.DataFrame:
+        """All fixations: observer, frame, x_px, y_px, sorted by frame then observer."""
+        return pq.read_table(self._path("fixations", ".parquet")).to_pandas()
+
+    def density(self, frame: int, size: tuple[int, int] = (32, 40), sigma_dva: float = 1.0) -> np.ndarray:
+        """The fixation density map of one frame, computed from its fixations at exactly this size.
+
+        Parameters
+        ----------
+        frame : int
+            From 0.
+        size : (height, width)
+            Of the map; any.
+        sigma_dva : float
+            Standard deviation of each fixation's Gaussian, degrees of visual angle.
+
+        Returns
+        -------
+        density : ndarray, shape size, float32
+            Sums to 1; all zeros where nobody fixates.
+
+        Raises
+        ------
+        IndexError
+            If the stimulus has no such frame.
+        """
+        self._check_range(frame, frame + 1)
+        all_frames, x_px, y_px = self._points
+        here = slice(*np.searchsorted(all_frames, (frame, frame + 1)))
+        return density_map(
+            x_px[here],
+            y_px[here],
+            video_size=(self.height_px, self.width_px),
+            out_size=size,
+            sigma_px=self.px_per_dva * sigma_dva,
+        )
+
+    def frames(self, start: int, stop: int) -> np.ndarray:
+        """Pictures of frames [start, stop): uint8 [n, 256, 320, 3], RGB (or the size the store was built with)."""
+        self._check_range(start, stop)
+        return self._frame_file.read(start, stop)
+
+    def logmel(self, start: int, stop: int) -> np.ndarray:
+        """Log-mel examples of frames [start, stop): float32 [n, 64, 64], time before bands; 0.64 s each."""
+        self._check_range(start, stop)
+        return frame_examples(self._steps, self.times_s[start:stop], anchor=self.anchor)
+
+    @cached_property
+    def _points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Frame, x and y of every fixation, sorted by frame."""
+        table = pq.read_table(self._path("fixations", ".parquet"), columns=["frame", "x_px", "y_px"])
+        frame, x_px, y_px = (column.to_numpy() for column in table.columns)
+        return frame, x_px, y_px
+
+    @cached_property
+    def _frame_file(self) -> FrameFile:
+        return FrameFile(self._path("frames", ".arrow"))
+
+    @cached_property
+    def _steps(self) -> np.ndarray:
+        """Log-mel steps of the whole soundtrack, [T, bands], left on the disk until they are cut."""
+        return np.load(self._path("steps", ".npy"), mmap_mode="r")
+
+    @cached_property
+    def anchor(self) -> str:
+        """Where a frame's time lies in its example: what the log-mel table was made with."""
+        metadata = pq.read_schema(self._path("logmel", ".parquet")).metadata or {}
+        return metadata.get(b"anchor", b"start").decode()
+
+    def _path(self, kind: str, suffix: str) -> Path:
+        return self.folder / kind / f"{self.stimulus}{suffix}"
+
+    def _check_range(self, start: int, stop: int) -> None:
+        if not 0 <= start <= stop <= self.n_frames:
+            asked = f"frame {start}" if stop == start + 1 else f"frames [{start}, {stop})"
+            raise IndexError(f"{self.stimulus}: {asked} asked for, it has [0, {self.n_frames})")

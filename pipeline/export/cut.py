@@ -1,0 +1,143 @@
+"""Cut one stimulus, as the earlier stages left it on the disk, into samples.
+
+Conventions
+-----------
+Everything big is memory-mapped, and one sample at a time is in memory, however long the stimulus is.
+The timeline says how many frames there are; the frame file may hold more (pictures without gaze), never fewer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import schemas
+from pipeline.errors import ExportError
+from pipeline.export.sample import (
+    FIXATION_DTYPE,
+    Facts,
+    Head,
+    Sample,
+    example_steps,
+    sample_key,
+    segments,
+    step_range,
+)
+
+ROLES = ("stimulus", "timeline", "fixations", "frames", "steps", "density")
+
+
+class StimulusFiles:
+    """Stage outputs of one stimulus, opened but not read.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        One path for each of `ROLES`.
+
+    Raises
+    ------
+    ExportError
+        If the files disagree about the number of frames: they are of different builds.
+    """
+
+    def __init__(self, files: Mapping[str, Path]):
+        self.stimulus: dict[str, Any] = json.loads(Path(files["stimulus"]).read_text(encoding="utf-8"))
+        self.timeline: dict[str, Any] = json.loads(Path(files["timeline"]).read_text(encoding="utf-8"))
+        self.n_frames = int(self.timeline["n_frames"])
+        self._jpegs = _map_frames(Path(files["frames"]))
+        self._steps = np.load(files["steps"], mmap_mode="r")
+        self._density = np.load(files["density"], mmap_mode="r")
+        self._fixations, self.observers = _read_fixations(Path(files["fixations"]))
+        self._check()
+
+    def samples(self, *, segment_frames: int, lead_in_frames: int, anchor: str = "start") -> Iterator[Sample]:
+        """Yield the stimulus's samples in order of time."""
+        times_s = np.asarray(self.timeline["times_s"], np.float64)
+        starts = example_steps(times_s, anchor)
+        for first_frame, n_lead_in, n_targets in segments(self.n_frames, segment_frames, lead_in_frames):
+            stored = slice(first_frame - n_lead_in, first_frame + n_targets)
+            step_start, step_stop = step_range(starts[stored], len(self._steps))
+            in_time = np.searchsorted(self._fixations["frame"], [first_frame, first_frame + n_targets])
+            head = Head(
+                facts=self._facts(first_frame, n_lead_in, n_targets, step_start),
+                times_s=times_s[stored],
+                example_step=starts[stored],
+                logmel=np.array(self._steps[step_start:step_stop], np.float32),
+                density=np.array(self._density[first_frame : stored.stop], np.float32),
+                fixations=self._fixations[slice(*in_time)],
+            )
+            yield Sample(head, tuple(self._jpegs.slice(stored.start, stored.stop - stored.start).to_pylist()))
+
+    def _facts(self, first_frame: int, n_lead_in: int, n_targets: int, first_step: int) -> Facts:
+        row = self.stimulus
+        return Facts(
+            key=sample_key(row["corpus"], row["name"], first_frame),
+            stimulus=row["stimulus"],
+            corpus=row["corpus"],
+            name=row["name"],
+            split=row["split"],
+            category=row["category"],
+            first_frame=first_frame,
+            n_lead_in=n_lead_in,
+            n_targets=n_targets,
+            rate_num=int(row["rate_num"]),
+            rate_den=int(row["rate_den"]),
+            width_px=int(row["width_px"]),
+            height_px=int(row["height_px"]),
+            px_per_dva=float(row["px_per_dva"]),
+            licence=row["licence"],
+            observers=self.observers,
+            first_step=first_step,
+        )
+
+    def _check(self) -> None:
+        counts = {
+            "timeline times": (len(self.timeline["times_s"]), "exactly"),
+            "density maps": (len(self._density), "exactly"),
+            "pictures": (len(self._jpegs), "at least"),
+        }
+        wrong = [
+            f"{found} {what}, expected {how} {self.n_frames}"
+            for what, (found, how) in counts.items()
+            if (found != self.n_frames if how == "exactly" else found < self.n_frames)
+        ]
+        if (
+            len(self._fixations)
+            and not 0 <= self._fixations["frame"][0] <= self._fixations["frame"][-1] < self.n_frames
+        ):
+            wrong.append(f"fixations up to frame {self._fixations['frame'][-1]}, expected frames below {self.n_frames}")
+        if wrong:
+            raise ExportError(
+                f"{self.stimulus['stimulus']}: {'; '.join(wrong)}.",
+                remedy="The files are of different builds; run `ave build` again.",
+            )
+
+
+def _map_frames(path: Path) -> pa.ChunkedArray:
+    """The JPEG column of a frames.arrow file, still on the disk."""
+    with pa.memory_map(str(path)) as source:
+        table = pa.ipc.open_file(source).read_all()
+    if not table.schema.equals(schemas.FRAMES):
+        raise ExportError(
+            f"{path}: columns {table.schema.names}. Expected {schemas.FRAMES.names}.",
+            remedy="This is not a file of the frames stage.",
+        )
+    return table.column("jpeg")
+
+
+def _read_fixations(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Fixation points sorted by frame, observers as indices into their sorted ids."""
+    table = pq.read_table(path, columns=schemas.FIXATIONS.names)
+    ids, observer = np.unique(table["observer"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+    points = np.empty(len(table), FIXATION_DTYPE)
+    for column in ("frame", "x_px", "y_px"):
+        points[column] = table[column].to_numpy()
+    points["observer"] = observer
+    return points[np.lexsort((points["observer"], points["frame"]))], tuple(ids.tolist())

@@ -1,0 +1,46 @@
+"""Where it runs: GPU or CPU, how many threads, and the same bytes each time.
+
+Conventions
+-----------
+On a CPU with a given number of threads everything here is deterministic; on a GPU as far as torch can.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from pipeline.errors import ModelError
+
+
+def device_of(wanted: str) -> torch.device:
+    """The device called "cpu" or "cuda"; "auto" is a GPU where there is one.
+
+    Raises
+    ------
+    ModelError
+        If the device is unknown, or a GPU is asked for and there is none.
+    """
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise ModelError(f"Unknown device {wanted!r}.", remedy="Choose one of: auto, cpu, cuda.")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ModelError("A GPU was asked for and torch sees none.", remedy="Use device auto or cpu.")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def use_threads(threads: int) -> None:
+    """Compute with this many CPU threads; 0 is every core this process may use.
+
+    Set in any case: a worker of a pool inherits an environment that says one thread.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    torch.set_num_threads(threads or cores)
+
+
+def be_deterministic(seed: int, device: torch.device) -> None:
+    """Seed torch and refuse operations whose result depends on chance (on a GPU: warn of them)."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not
+    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    torch.manual_seed(seed)

@@ -1,0 +1,176 @@
+"""What was asked of a store: one flat, typed record, kept as STORE/settings.toml.
+
+A store remembers its settings, so `ave plan`, `status`, `why` and a bare `ave build` speak about what was
+last asked of it. An option that is given replaces the remembered one; an unknown key in the file is an error
+that names the nearest known one. Defaults reproduce the papers (ARCHITECTURE section 3.4).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UsageError, did_you_mean
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SETTINGS_NAME = "settings.toml"
+GOALS = ("corpus", "shards", "score", "report")
+FORMATS = ("wds", "parquet", "tensors")
+_CHOICES = {"goals": GOALS, "formats": FORMATS, "anchor": ("start", "centre", "end")}
+_CHOICES |= {"modality": ("av", "video", "audio"), "fusion": ("concat", "product", "sum")}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a build depends on beside the raw bytes and the manifests.
+
+    Empty `corpora` means every corpus of the manifests; empty `only` means every stimulus.
+    """
+
+    # what to build, from what
+    raw: str = "raw"
+    manifests: str = ""
+    corpora: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
+    partial: bool = False
+    official_150: bool = False
+    goals: tuple[str, ...] = ("corpus",)
+    tolerance: float = 0.0
+    # pictures
+    frame_height: int = 256
+    frame_width: int = 320
+    jpeg_quality: int = 92
+    # admission
+    max_sound_difference_s: float = 0.5
+    silence_dbfs: float = -60.0
+    # sound
+    mel_bands: int = 64
+    anchor: str = "start"
+    # density
+    sigma_dva: float = 1.0
+    density_height: int = 32
+    density_width: int = 40
+    # shards
+    formats: tuple[str, ...] = ()
+    segment_frames: int = 64
+    lead_in_frames: int = 15
+    samples_per_shard: int = 64
+    # first learning stage
+    model: str = "dave"
+    modality: str = "av"
+    fusion: str = "concat"
+    model_width: int = 8
+    train_steps: int = 60
+    batch: int = 8
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name, known in _CHOICES.items():
+            given = getattr(self, name)
+            for word in given if isinstance(given, tuple) else (given,):
+                if word not in known:
+                    raise UsageError(f"Unknown {name} {word!r}.", remedy=did_you_mean(word, known))
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name} is {getattr(self, name)}, expected a number above 0.")
+        if not 0 <= self.tolerance < 1:
+            raise UsageError(f"tolerance is {self.tolerance}, expected a fraction of items from 0 to below 1.")
+
+    def with_given(self, given: Mapping[str, Any]) -> Settings:
+        """The same settings with every option replaced that was given (is not None)."""
+        return replace(self, **_typed({key: value for key, value in given.items() if value is not None}, "options"))
+
+    def absolute(self) -> Settings:
+        """The same settings with folders that were given made absolute; the default `raw` stays inside the store."""
+        manifests = str(Path(self.manifests).resolve()) if self.manifests else ""
+        raw = self.raw if self.raw == Settings.raw else str(Path(self.raw).resolve())
+        return replace(self, manifests=manifests, raw=raw)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, tuples as lists."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: str = "settings") -> Settings:
+        """Check and convert a mapping.
+
+        Raises
+        ------
+        UsageError
+            If a key is unknown or a value has another type than the default's.
+        """
+        return cls(**_typed(data, where))
+
+
+_POSITIVE = (
+    *("frame_height", "frame_width", "jpeg_quality", "max_sound_difference_s", "mel_bands", "sigma_dva"),
+    *("density_height", "density_width", "segment_frames", "samples_per_shard"),
+    *("model_width", "train_steps", "batch"),
+)
+
+
+def load(store: Path) -> Settings | None:
+    """The settings a store remembers; None where nothing was ever asked of it."""
+    path = store / SETTINGS_NAME
+    if not path.is_file():
+        return None
+    try:
+        return Settings.from_json(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except tomllib.TOMLDecodeError as error:
+        remedy = "Mend the line, or delete the file to start over."
+        raise UsageError(f"{path}: not TOML ({error}).", remedy=remedy) from error
+
+
+def save(settings: Settings, store: Path) -> None:
+    """Write STORE/settings.toml, in one rename, unless it says the same already."""
+    path = store / SETTINGS_NAME
+    text = "# What was last asked of this store. An option on the command line replaces its line here.\n" + "".join(
+        f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.to_json().items()
+    )
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    draft = path.with_name(f"{SETTINGS_NAME}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+def default_manifests() -> Path:
+    """The manifests reviewed with this code: beside the package in a checkout or an installation."""
+    return Path(__file__).resolve().parent.parent / "manifests"
+
+
+def _typed(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    known = {field.name: getattr(Settings, field.name) for field in fields(Settings)}
+    problems: list[str] = []
+    typed: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in known:
+            problems.append(f"{where}: unknown key {key!r}. {did_you_mean(key, known)}")
+            continue
+        default = known[key]
+        if isinstance(default, tuple) and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+            typed[key] = tuple(value)
+        elif isinstance(default, float) and isinstance(value, (int, float)) and not isinstance(value, bool):
+            typed[key] = float(value)
+        elif type(value) is type(default):
+            typed[key] = value
+        else:
+            problems.append(f"{where}: {key} = {value!r}, expected {_type_word(default)}.")
+    if problems:
+        raise UsageError("\n".join(problems))
+    return typed
+
+
+def _type_word(default: Any) -> str:
+    words = {tuple: "a list of words", bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    return f"{words[type(default)]} such as {json.dumps(default)}"

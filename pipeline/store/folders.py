@@ -1,0 +1,153 @@
+"""One stage of one corpus on the disk: its item records, its failures, and the record that sums them up.
+
+Layout
+------
+    STORE/stages/<stage>/<variant>/<corpus>/<name>/       an item's files and its record.json
+    STORE/stages/<stage>/<variant>/<corpus>/_STAGE.json   all item records in one read, with provenance
+    STORE/stages/<stage>/<variant>/<corpus>/_FAILURES.json  items that failed last time, and why
+
+`_STAGE.json` is a cache that makes a no-op build one read a stage. The items' own records are the truth:
+after a kill the cache is behind, and the records that it lacks are read one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pipeline.store.items import TEMPORARY_PREFIX, TRASH_PREFIX, ItemRecord, read_record
+
+STAGE_RECORD = "_STAGE.json"
+FAILURES_RECORD = "_FAILURES.json"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an item could not be made, in the words that the failure table shows."""
+
+    stage: str
+    item: str
+    fingerprint: str
+    code: str
+    message: str
+    remedy: str
+    log: str = ""
+
+
+class StageFolder:
+    """Records of one (stage, variant, corpus) below `path`.
+
+    With `single`, the folder itself is the one item (STORE/corpus): its record lies in it.
+    """
+
+    def __init__(self, path: Path, *, single: bool = False):
+        self.path = path
+        self.single = single
+        self._cache: dict[str, ItemRecord] | None = None
+
+    def item_folder(self, name: str) -> Path:
+        """Where the item called `name` (inside its corpus) is published."""
+        return self.path if self.single else self.path / name
+
+    def record(self, name: str, fingerprint: str = "") -> ItemRecord | None:
+        """The item's record, None when it was never finished; does not look at the outputs.
+
+        When the stage record does not hold the wanted `fingerprint`, the item's own record has the last word:
+        a build that was killed leaves items newer than the stage record.
+        """
+        cached = self._records().get(name)
+        if cached is not None and fingerprint in ("", cached.fingerprint):
+            return cached
+        return read_record(self.item_folder(name)) or cached
+
+    def names(self) -> list[str]:
+        """Names of all items that have ever been published here, sorted."""
+        if self.single or not self.path.is_dir():
+            return []
+        folders = (entry.name for entry in os.scandir(self.path) if entry.is_dir())
+        return sorted(name for name in folders if not name.startswith("."))
+
+    def known_records(self) -> list[ItemRecord]:
+        """Every record of the stage record, fresh or not: what earlier builds took and wrote."""
+        alone = read_record(self.path) if self.single else None
+        return [alone] if alone else list(self._records().values())
+
+    def failures(self) -> dict[str, Failure]:
+        """Items that failed when they were last tried, by name."""
+        found = _read_json(self._beside(FAILURES_RECORD)) or []
+        return {row["item"].split("/", 1)[1]: Failure(**row) for row in found}
+
+    def write(self, records: Iterable[ItemRecord], failures: Iterable[Failure], head: Mapping[str, Any]) -> None:
+        """Write the stage record (merged over what it held) and the failures, each in one rename."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        merged = {**self._records(), **{record.item.split("/", 1)[1]: record for record in records}}
+        if not self.single:
+            items = {name: record.to_json() for name, record in sorted(merged.items())}
+            _replace_json(self._beside(STAGE_RECORD), {**head, "items": items})
+            self._cache = merged
+        rows = [asdict(failure) for failure in failures]
+        if rows or self._beside(FAILURES_RECORD).exists():
+            _replace_json(self._beside(FAILURES_RECORD), rows)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Take items out of the stage record; their folders are left to whoever removed their records."""
+        gone = set(names)
+        head = _read_json(self._beside(STAGE_RECORD))
+        if gone and head is not None:
+            head["items"] = {name: row for name, row in head["items"].items() if name not in gone}
+            _replace_json(self._beside(STAGE_RECORD), head)
+        self._cache = None
+
+    def provenance(self) -> dict[str, Any]:
+        """Library versions that the stage last ran with."""
+        return (_read_json(self._beside(STAGE_RECORD)) or {}).get("provenance", {})
+
+    def sweep(self) -> int:
+        """Remove what dead processes of this host left half-written; returns how many folders went."""
+        swept = 0
+        root = self.path.parent if self.single else self.path
+        for entry in os.scandir(root) if root.is_dir() else ():
+            if entry.name.startswith((TEMPORARY_PREFIX, TRASH_PREFIX)) and _abandoned(entry.name):
+                shutil.rmtree(entry.path, ignore_errors=True)
+                swept += 1
+        return swept
+
+    def _records(self) -> dict[str, ItemRecord]:
+        if self._cache is None:
+            items = ({} if self.single else _read_json(self._beside(STAGE_RECORD)) or {}).get("items", {})
+            self._cache = {name: ItemRecord.from_json(row) for name, row in items.items()}
+        return self._cache
+
+    def _beside(self, name: str) -> Path:
+        return self.path.parent / f".{self.path.name}{name}" if self.single else self.path / name
+
+
+def _abandoned(name: str) -> bool:
+    """A leftover `.tmp-<item>-<host>-<pid>` of this host whose process is gone."""
+    host, _, pid = name.rpartition("-")
+    return host.endswith(f"-{socket.gethostname()}") and not (pid.isdigit() and psutil.pid_exists(int(pid)))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # absent or torn: the items' own records still say everything
+
+
+def _replace_json(path: Path, data: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(draft, "w", encoding="utf-8") as file:
+        json.dump(data, file, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)

@@ -1,0 +1,85 @@
+"""One build at a time in a store, and a lock that a dead process cannot keep.
+
+The lock is a small JSON file naming host, pid and start. On the same host it is stale when no process with that
+pid and start time lives; a lock from another host is never broken, only reported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from pipeline.errors import StoreError
+
+LOCK_NAME = ".lock"
+
+
+@contextmanager
+def store_lock(store: Path) -> Iterator[None]:
+    """Hold the store's lock for the length of a block.
+
+    Raises
+    ------
+    StoreError
+        If a living process holds it; the message names host, pid and start.
+    """
+    path = store / LOCK_NAME
+    _take(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _take(path: Path) -> None:
+    mine = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "process_start": psutil.Process().create_time(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+    draft = path.with_name(f"{LOCK_NAME}-{mine['host']}-{mine['pid']}")
+    draft.write_text(json.dumps(mine), encoding="utf-8")
+    try:
+        for _ in range(3):  # two stale locks in a row can only be a race with another builder
+            try:
+                os.link(draft, path)  # atomic, and unlike open(O_EXCL) the content is there from the first moment
+                return
+            except FileExistsError:
+                _break_if_stale(path)
+        raise StoreError(f"{path}: another build keeps taking the lock.", remedy="Run one build of a store at a time.")
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _break_if_stale(path: Path) -> None:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError:
+        holder = {}
+    if holder.get("host") == socket.gethostname() and not _lives(holder):
+        path.unlink(missing_ok=True)
+        return
+    who = f"pid {holder.get('pid', '?')} on {holder.get('host', '?')}, since {holder.get('since', '?')}"
+    raise StoreError(
+        f"{path.parent}: another build is at work here ({who}).",
+        remedy=f"Wait for it, or stop it; if that host is gone for good, delete {path}.",
+        code="locked",
+    )
+
+
+def _lives(holder: dict) -> bool:
+    try:
+        started = psutil.Process(int(holder["pid"])).create_time()
+    except (psutil.NoSuchProcess, KeyError, ValueError):
+        return False
+    return abs(started - float(holder.get("process_start", 0.0))) < 2.0  # a recycled pid started at another time

