@@ -144,19 +144,25 @@ def _run(store: Path, settings: Settings, executor: str) -> int:
     """Build through Luigi and report; the recipes are found by name because nothing here imports `tasks`."""
     from pipeline.summary import corpus_line, failure_table
 
+    if settings == settings_file.load(store) and not _left(Build(settings, store)):
+        print(corpus_line(store))  # nothing to run: no lock, no Luigi, no worker
+        return 0
     session = resolve("tasks.ave:run")(store, settings, executor)
     failures = session.failures()
     print(corpus_line(store))
     if failures:
         print(failure_table(failures), file=sys.stderr)
         return 1
-    finished = Build(settings, store)
-    targets = [(stage.name, corpus) for stage, corpus in finished.targets()]
-    left = [" ".join(target) for target in targets if finished.state(*target).n_to_run]
-    if left:
+    if left := _left(Build(settings, store)):
         message = f"The build ended before {', '.join(left)}."
         raise StoreError(message, remedy=f"See {store / 'logs'}.", code="unfinished")
     return 0
+
+
+def _left(looked: Build) -> list[str]:
+    """Every "stage corpus" that a build would still run something of."""
+    targets = [(stage.name, corpus) for stage, corpus in looked.targets()]
+    return [" ".join(target) for target in targets if looked.state(*target).n_to_run]
 
 
 def _asked(arguments: Namespace) -> Settings:
@@ -188,7 +194,7 @@ def _explain(state: StageState, name: str) -> tuple[str, str]:
     if name in state.broken:
         return "failed", str(state.broken[name])
     if name in state.waiting:
-        return ("stale" if state.fresh else "missing"), f"waits for {state.waiting[name].on}"
+        return ("stale" if name in state.stale else "missing"), f"waits for {state.waiting[name].on}"
     reason = state.to_run[name]
     if name in state.failures:
         failure = state.failures[name]

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from pipeline.errors import AveError
-
 _INSTALL = 'pip install -c constraints.txt -e ".[dev]"'
 _NEEDED: tuple[str, ...] = ("luigi", "ffmpeg-python", "librosa", "numpy", "scipy", "pandas", "pyarrow", "torch")
 _NEEDED += ("soxr", "py7zr", "simplejpeg", "safetensors", "matplotlib", "rich", "psutil")
@@ -63,11 +61,11 @@ def _libraries() -> Iterator[Finding]:
 def _ffmpeg() -> Iterator[Finding]:
     from pipeline.signals import media
 
-    try:
-        for tool, facts in media.tool_versions().items():
+    for tool, facts in media.tool_versions().items():
+        if facts["problem"]:
+            yield Finding(tool, False, facts["problem"])
+        else:
             yield Finding(tool, True, f"{facts['version']}, from {facts['found']}: {facts['path']}")
-    except AveError as error:
-        yield Finding("ffmpeg", False, error.message, error.remedy)
 
 
 def _gpu() -> Finding:

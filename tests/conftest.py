@@ -80,8 +80,8 @@ def mini_store(built_store: Path, tmp_path: Path) -> Path:
 
 
 def _copy_small_link_big(source: str, target: str) -> None:
-    """Records are rewritten in place of the old file, outputs never: only outputs may be shared."""
-    if source.endswith(".json"):
+    """Records and settings are a test's own; outputs may be shared, and a test that hurts one copies it first."""
+    if source.endswith((".json", ".toml")):
         shutil.copy2(source, target)
     else:
         os.link(source, target)

@@ -14,21 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import schemas
 from pipeline.errors import ExportError
-from pipeline.export.sample import (
-    FIXATION_DTYPE,
-    Facts,
-    Head,
-    Sample,
-    example_steps,
-    sample_key,
-    segments,
-    step_range,
-)
+from pipeline.export.sample import FIXATION_DTYPE, Facts, Head, Sample, sample_key, segments, step_range
+from pipeline.features.frames import FrameFile
+from pipeline.signals.audio import first_steps
 
 ROLES = ("stimulus", "timeline", "fixations", "frames", "steps", "density")
 
@@ -51,7 +43,7 @@ class StimulusFiles:
         self.stimulus: dict[str, Any] = json.loads(Path(files["stimulus"]).read_text(encoding="utf-8"))
         self.timeline: dict[str, Any] = json.loads(Path(files["timeline"]).read_text(encoding="utf-8"))
         self.n_frames = int(self.timeline["n_frames"])
-        self._jpegs = _map_frames(Path(files["frames"]))
+        self._frames = FrameFile(files["frames"])
         self._steps = np.load(files["steps"], mmap_mode="r")
         self._density = np.load(files["density"], mmap_mode="r")
         self._fixations, self.observers = _read_fixations(Path(files["fixations"]))
@@ -60,7 +52,7 @@ class StimulusFiles:
     def samples(self, *, segment_frames: int, lead_in_frames: int, anchor: str = "start") -> Iterator[Sample]:
         """Yield the stimulus's samples in order of time."""
         times_s = np.asarray(self.timeline["times_s"], np.float64)
-        starts = example_steps(times_s, anchor)
+        starts = first_steps(times_s, anchor)
         for first_frame, n_lead_in, n_targets in segments(self.n_frames, segment_frames, lead_in_frames):
             stored = slice(first_frame - n_lead_in, first_frame + n_targets)
             step_start, step_stop = step_range(starts[stored], len(self._steps))
@@ -73,7 +65,7 @@ class StimulusFiles:
                 density=np.array(self._density[first_frame : stored.stop], np.float32),
                 fixations=self._fixations[slice(*in_time)],
             )
-            yield Sample(head, tuple(self._jpegs.slice(stored.start, stored.stop - stored.start).to_pylist()))
+            yield Sample(head, tuple(self._frames.jpegs(stored.start, stored.stop)))
 
     def _facts(self, first_frame: int, n_lead_in: int, n_targets: int, first_step: int) -> Facts:
         row = self.stimulus
@@ -98,21 +90,17 @@ class StimulusFiles:
         )
 
     def _check(self) -> None:
-        counts = {
-            "timeline times": (len(self.timeline["times_s"]), "exactly"),
-            "density maps": (len(self._density), "exactly"),
-            "pictures": (len(self._jpegs), "at least"),
-        }
-        wrong = [
-            f"{found} {what}, expected {how} {self.n_frames}"
-            for what, (found, how) in counts.items()
-            if (found != self.n_frames if how == "exactly" else found < self.n_frames)
-        ]
-        if (
-            len(self._fixations)
-            and not 0 <= self._fixations["frame"][0] <= self._fixations["frame"][-1] < self.n_frames
-        ):
-            wrong.append(f"fixations up to frame {self._fixations['frame'][-1]}, expected frames below {self.n_frames}")
+        expected = f"expected {self.n_frames}"
+        wrong = []
+        if (n_times := len(self.timeline["times_s"])) != self.n_frames:
+            wrong.append(f"{n_times} times in the timeline, {expected}")
+        if len(self._density) != self.n_frames:
+            wrong.append(f"{len(self._density)} density maps, {expected}")
+        if len(self._frames) < self.n_frames:
+            wrong.append(f"{len(self._frames)} pictures, {expected} or more")
+        frames = self._fixations["frame"]
+        if frames.size and not 0 <= frames[0] <= frames[-1] < self.n_frames:
+            wrong.append(f"fixations on frames {frames[0]} to {frames[-1]}, expected 0 to {self.n_frames - 1}")
         if wrong:
             raise ExportError(
                 f"{self.stimulus['stimulus']}: {'; '.join(wrong)}.",
@@ -120,24 +108,13 @@ class StimulusFiles:
             )
 
 
-def _map_frames(path: Path) -> pa.ChunkedArray:
-    """The JPEG column of a frames.arrow file, still on the disk."""
-    with pa.memory_map(str(path)) as source:
-        table = pa.ipc.open_file(source).read_all()
-    if not table.schema.equals(schemas.FRAMES):
-        raise ExportError(
-            f"{path}: columns {table.schema.names}. Expected {schemas.FRAMES.names}.",
-            remedy="This is not a file of the frames stage.",
-        )
-    return table.column("jpeg")
-
-
 def _read_fixations(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Fixation points sorted by frame, observers as indices into their sorted ids."""
-    table = pq.read_table(path, columns=schemas.FIXATIONS.names)
-    ids, observer = np.unique(table["observer"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+    """Fixation points sorted by frame then observer, observers as numbers, and their ids in that order."""
+    table = pq.read_table(path, columns=schemas.FIXATIONS.names).combine_chunks()
+    observer = table["observer"].combine_chunks().dictionary_encode()  # sorting numbers beats sorting names
+    ids = np.array(observer.dictionary.to_pylist(), dtype=str)
     points = np.empty(len(table), FIXATION_DTYPE)
     for column in ("frame", "x_px", "y_px"):
         points[column] = table[column].to_numpy()
-    points["observer"] = observer
-    return points[np.lexsort((points["observer"], points["frame"]))], tuple(ids.tolist())
+    points["observer"] = np.argsort(np.argsort(ids))[observer.indices.to_numpy()]
+    return points[np.lexsort((points["observer"], points["frame"]))], tuple(sorted(ids.tolist()))

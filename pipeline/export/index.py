@@ -75,7 +75,7 @@ def licence_page(licences: Iterable[Mapping[str, Any]]) -> str:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON in one rename: a reader sees the old file or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.part")
     draft.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     os.replace(draft, path)
 

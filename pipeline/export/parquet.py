@@ -101,7 +101,7 @@ class Writer:
             "density_rows": head.density.shape[1],
             **{column: head.fixations[name] for column, name in _FIXATION_COLUMNS.items()},
             "frames": [
-                {"bytes": jpeg, "path": f"{head.facts.key}.{number:03d}.jpg"}
+                {"bytes": bytes(jpeg), "path": f"{head.facts.key}.{number:03d}.jpg"}
                 for number, jpeg in enumerate(sample.jpegs)
             ],
         }
@@ -142,7 +142,7 @@ class Reader:
 
     def jpegs(self, pictures: pa.Array, start: int, stop: int) -> Sequence[memoryview]:
         """The pictures of stored frames start … stop − 1."""
-        return [memoryview(pictures[number].as_buffer()) for number in range(start, stop)]
+        return [memoryview(pictures[number].as_buffer()).cast("B") for number in range(start, stop)]
 
 
 def _values(table: pa.Table, column: str) -> pa.Array:

@@ -64,6 +64,8 @@ class Normaliser:
 def decode(jpegs: Sequence[memoryview], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Decode pictures of one size into one array, shape (n, height, width, 3), uint8.
 
+    Pixel for pixel what `features.frames.decode_jpeg` gives, without its copies.
+
     Raises
     ------
     ValueError
@@ -72,7 +74,7 @@ def decode(jpegs: Sequence[memoryview], out: NDArray[np.uint8] | None = None) ->
     if out is None:
         out = new_pictures(jpegs[0], len(jpegs))
     for number, jpeg in enumerate(jpegs):
-        simplejpeg.decode_jpeg(jpeg, colorspace="RGB", buffer=_sized(out, number, jpeg))
+        simplejpeg.decode_jpeg(jpeg, "RGB", fastdct=False, fastupsample=False, buffer=_sized(out, number, jpeg))
     return out
 
 

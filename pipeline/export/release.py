@@ -46,8 +46,8 @@ def materialise(items: Mapping[tuple[str, str], Path], out: Path) -> dict[str, A
     Returns
     -------
     dict
-        `format`, `folder`, `removed` (names of stale shards), `linked`, `copied`, `kept` (numbers of files)
-        and the `totals` over all items.
+        The totals over all items (`samples`, `shards`, `bytes` …), `format`, `folder`, `removed` (names of
+        stale shards), and how many files were `linked`, `copied` or `kept`.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def materialise(items: Mapping[tuple[str, str], Path], out: Path) -> dict[str, A
     overall = totals(row for item in index_items for row in item["shards"])
     index = {"schema_version": SCHEMA_VERSION, "format": formats[0], "items": index_items, "totals": overall}
     write_json(out / INDEX_NAME, index)
-    return {"format": formats[0], "folder": str(out), "removed": removed, **how, "totals": overall}
+    return {"format": formats[0], "folder": str(out), "removed": removed, **how, **overall}
 
 
 def verify_export(folder: Path) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _place(shard: Shard, out: Path) -> str:
     target = out / shard.path.name
     if target.exists() and (target.samefile(shard.path) or sha256_of(target) == shard.sha256):
         return "kept"
-    draft = out / f".{shard.path.name}.{os.getpid()}"
+    draft = out / f".{shard.path.name}.part"
     draft.unlink(missing_ok=True)
     try:
         os.link(shard.path, draft)

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import string
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.signals.audio import ANCHORS, EXAMPLE_STEPS, HOP_S, SILENCE
+from pipeline.signals.audio import EXAMPLE_STEPS, SILENCE
 
 FIXATION_DTYPE = np.dtype([("frame", "<i4"), ("x_px", "<f4"), ("y_px", "<f4"), ("observer", "<i4")])
 
@@ -59,7 +60,7 @@ FACTS = {
     "height_px": "height of the video as shown, the unit of y_px",
     "px_per_dva": "video pixels per degree of visual angle",
     "licence": "licence of the stimulus",
-    "observers": "ids of all observers of the stimulus, sorted",
+    "observers": "ids of all observers with a fixation in the stimulus, sorted",
     "first_step": "absolute number of the first row of logmel",
 }
 
@@ -137,7 +138,7 @@ class Sample:
     """A head and the JPEG bytes of its stored frames, exactly as the frames stage made them."""
 
     head: Head
-    jpegs: tuple[bytes, ...]
+    jpegs: Sequence[memoryview]
 
 
 def sample_key(corpus: str, name: str, first_frame: int) -> str:
@@ -183,11 +184,6 @@ def segments(n_frames: int, segment_frames: int, lead_in_frames: int) -> list[tu
         (first, min(lead_in_frames, first), min(segment_frames, n_frames - first))
         for first in range(0, n_frames, segment_frames)
     ]
-
-
-def example_steps(times_s: NDArray[np.float64], anchor: str) -> NDArray[np.int64]:
-    """Step at which each frame's log-mel example starts, as `signals.audio.frame_examples` rounds it; may be below 0."""
-    return np.rint(times_s / HOP_S).astype(np.int64) - ANCHORS[anchor]
 
 
 def step_range(example_step: NDArray[np.int64], n_steps: int) -> tuple[int, int]:

@@ -52,7 +52,7 @@ class Writer:
             self._member(f"{head.facts.key}.{number:03d}.jpg", jpeg)
         return {"offset": offset, "head_bytes": head_bytes}
 
-    def _member(self, name: str, data: bytes) -> None:
+    def _member(self, name: str, data: bytes | memoryview) -> None:
         header = tarfile.TarInfo(name)  # its defaults are mode 0644, time 0, owner 0 without a name
         header.size = len(data)
         self._tar.addfile(header, io.BytesIO(data))
@@ -71,7 +71,7 @@ class Reader:
     def head(self, row: Mapping[str, Any], position: int) -> tuple[Head, list[int]]:
         """Read all of a sample but its pictures, and the offset of each picture's header (and of the end)."""
         members = dict(_members(os.pread(self._file, row["head_bytes"], row["offset"])))
-        about = json.loads(members[f"{row['key']}.json"])
+        about = json.loads(bytes(members[f"{row['key']}.json"]))
         arrays = {name: _load_npy(members[f"{row['key']}.{name}.npy"]) for name in ARRAYS}
         offsets = [row["offset"] + row["head_bytes"]]
         for size in about["jpeg_bytes"]:

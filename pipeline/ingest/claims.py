@@ -14,12 +14,11 @@ from fractions import Fraction
 from typing import Any
 
 from pipeline.ingest.audit import AGREES, DIFFERS, NOT_COMPARABLE, audit_row, verdict_of
+from pipeline.ingest.recordings import GOOD_INSIDE_SHARE, OPENING_TOLERANCE_PX
 from pipeline.records import DiemVideo, Geometry
 
 FRAMES_TOLERANCE = 2  # users of DIEM report mp4 files that are one or two frames off
 RATE_TOLERANCE_HZ = 1e-3  # containers round their rates; 29.97 and 30000/1001 are one rate
-MIN_INSIDE_SHARE = 0.985  # both-eye fixations inside the centred picture; measured 0.995 and 0.998
-FIRST_GAZE_TOLERANCE_PX = 20  # from the centre of the screen, or of the video where gaze is in video px
 
 
 def compare_claims(
@@ -108,14 +107,14 @@ def _placement_rows(stimulus: str, recordings: Mapping[str, Any], geometry: Geom
     share = check["inside_share"]
     if geometry.placement == "centred":
         centre, first = _centre(geometry.screen_width_px, geometry.screen_height_px), check["mean_first_frames_px"]
-        verdict = AGREES if share is not None and share >= MIN_INSIDE_SHARE else DIFFERS
-        rows = [audit_row("gaze_inside_share", stimulus, MIN_INSIDE_SHARE, share, verdict, note="at least this share")]
+        verdict = AGREES if share is not None and share >= GOOD_INSIDE_SHARE else DIFFERS
+        rows = [audit_row("gaze_inside_share", stimulus, GOOD_INSIDE_SHARE, share, verdict, note="at least this share")]
     else:
         centre, first = _centre(recordings["width_px"], recordings["height_px"]), check["median_first_frames_px"]
         rows = [audit_row("gaze_inside_share", stimulus, None, share, NOT_COMPARABLE)]
     if centre is not None and first is not None:
         dx_px, dy_px = first[0] - centre[0], first[1] - centre[1]
-        near = max(abs(dx_px), abs(dy_px)) <= FIRST_GAZE_TOLERANCE_PX
+        near = max(abs(dx_px), abs(dy_px)) <= OPENING_TOLERANCE_PX
         note = f"{dx_px:+.1f} px right and {dy_px:+.1f} px below the centre"
         rows.append(audit_row("first_gaze_px", stimulus, centre, first, AGREES if near else DIFFERS, note=note))
     return [{**row, "source": source} for row in rows]

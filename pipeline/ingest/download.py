@@ -210,8 +210,9 @@ def _as_mirror_error(error: Exception, wanted: Wanted) -> Exception:
         return MirrorError(f"its certificate is not valid ({cause.verify_message})")
     if isinstance(cause, http.client.IncompleteRead):
         return MirrorError(f"the connection closed after {wanted.have_bytes()} bytes", transient=True)
-    if isinstance(cause, (http.client.InvalidURL, ValueError)) or getattr(cause, "filename", None):
-        return MirrorError(str(cause))  # an address or a file of ours that asking again will not mend
+    # An address, or a file of ours, that asking again will not mend.
+    if isinstance(cause, (str, http.client.InvalidURL, ValueError)) or getattr(cause, "filename", None):
+        return MirrorError(str(cause))
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or type(cause).__name__
     return MirrorError(words, transient=True)
 

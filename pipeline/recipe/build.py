@@ -272,6 +272,8 @@ class Build:
         for name, item in items.items():
             if isinstance(item, Waiting):
                 state.waiting[name] = item
+                if folder.record(name) is not None:
+                    state.stale.add(name)
                 continue
             if isinstance(item, AveError):
                 state.broken[name] = item
@@ -348,6 +350,7 @@ class Build:
             inputs=wanted.inputs,
             files=wanted.files,
             values=wanted.values,
+            digests=wanted.digests,
         )
 
     def _failure(self, stage: Stage, corpus: str, name: str, error: BaseException) -> Failure:

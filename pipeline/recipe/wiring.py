@@ -10,6 +10,7 @@ digests of files and the values of manifest rows; never paths.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipeline import corpora
 from pipeline.errors import AveError, ExportError
 from pipeline.ingest import fetch
 from pipeline.recipe.stages import POOLED
+from pipeline.store.fingerprint import canonical
 from pipeline.records import SPLITS, Artifact, Rejection, StimulusEntry
 
 if TYPE_CHECKING:
@@ -27,12 +29,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Wanted:
-    """What one item is made from; `inputs` is the hashed side, `files` and `values` are what the job gets."""
+    """What one item is made from; `inputs` is the hashed side, `files` and `values` are what the job gets.
+
+    `digests` gives the known SHA-256 of input files by path: an output that links to one is not hashed again.
+    """
 
     inputs: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Any] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def file(self, key: str, found: tuple[Path, str]) -> None:
         """One input file with its digest."""
@@ -41,10 +47,12 @@ class Wanted:
     def file_each(self, key: str, found: Mapping[str, tuple[Path, str]]) -> None:
         """One input file for each of several stimuli."""
         self.files[key] = {name: path for name, (path, _) in found.items()}
+        self.digests.update({str(path): sha for path, sha in found.values()})
         self.inputs[key] = {name: sha[:16] for name, (_, sha) in found.items()}
 
     def value(self, key: str, value: Any, *, hashed: bool = True) -> None:
-        """A manifest row or another small fact."""
+        """A manifest row or another small fact, in the form it has after a way through JSON."""
+        value = json.loads(canonical(value))
         self.values[key] = value
         if hashed:
             self.inputs[key] = value

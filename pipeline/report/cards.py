@@ -101,8 +101,8 @@ def render(title: str, measured: Measured) -> str:
         "## Contents",
         *_contents(measured.stimuli),
         "## Viewing geometry",
-        "One degree of visual angle (dva) is so many pixels at the centre of the screen; the fixation Gaussian of a "
-        "density map has this width on every corpus, whatever its screen was.",
+        "How many pixels of the video make one degree of visual angle (dva) at the centre of the screen. The Gaussian "
+        "of a fixation (sigma) is the same angle on every corpus, and so another number of pixels.",
         _geometry(measured),
         "## Settings",
         table(("setting", "value", "meaning"), _settings(measured.settings)),

@@ -154,7 +154,8 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._stdout.close()
-        self._listener.join(timeout=5.0)
+        if threading.current_thread() is not self._listener:  # the garbage collector may run in any thread
+            self._listener.join(timeout=5.0)
 
     def _wait_for_output(self) -> None:
         started = self._heard = time.monotonic()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import queue
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -80,12 +80,13 @@ SCALE_FLAGS = {"flags": "bicubic+accurate_rnd+full_chroma_int", "param0": 0, "pa
 
 COMPLAINTS_KEPT = 20
 
+NEWER_FFMPEG = "Fetch it again; if it plays elsewhere, set AVE_FFMPEG to a newer ffmpeg."
 REWRITE = "Rewrite the file (`ffmpeg -i FILE -c copy NEW`, or re-encode it) and look at where it was cut."
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What became of a file that was decoded to its end: number of pictures, and what the decoder complained about."""
+    """What became of a file that was decoded to its end: number of pictures, and some of the decoder's complaints."""
 
     n_frames: int
     complaints: tuple[str, ...] = ()
@@ -132,7 +133,9 @@ def read_frames(
 
 
 class FrameStream:
-    """The pictures of one video in order of presentation; an iterator, and a context manager that stops ffmpeg.
+    """The pictures of one video in order of presentation: an iterator, and a context manager that stops ffmpeg.
+
+    ffmpeg starts when the first picture is asked for, and is killed when the stream is closed or forgotten.
 
     Attributes
     ----------
@@ -144,16 +147,30 @@ class FrameStream:
     def __init__(self, path: Path, facts: Probe, size: tuple[int, int], threads: int, limits: Limits | None):
         self.probe = facts
         self.decoded: Decoded | None = None
-        self._path, self._size = path, size
+        self._path, self._size, self._limits = path, size, limits or Limits()
         self._command = _frames_command(path, facts, size, threads)
-        self._limits = limits or Limits()
-        self._frames = self._decode()
+        self._log = _Log(path)
+        self._child: Child | None = None
+        self._n_frames = 0
+        self._last_s: Fraction | None = None
+        self._closed = False
 
     def __iter__(self) -> FrameStream:
         return self
 
     def __next__(self) -> tuple[Fraction, np.ndarray]:
-        return next(self._frames)
+        if self._closed:
+            raise StopIteration
+        try:
+            picture = self._read_picture()
+            if picture is not None:
+                return self._next_time_s(), picture
+            self._end()
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        raise StopIteration
 
     def __enter__(self) -> FrameStream:
         return self
@@ -161,49 +178,53 @@ class FrameStream:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """Stop decoding; ffmpeg is killed if it still runs."""
-        self._frames.close()  # type: ignore[attr-defined]
+        self._closed = True
+        if self._child is not None:
+            self._child.kill()
 
-    def _decode(self) -> Iterator[tuple[Fraction, np.ndarray]]:
-        log = _Log(self._path)
-        last: Fraction | None = None
-        n_frames = 0
-        with Child(self._command, self._path.name, on_line=log.hear, limits=self._limits) as child:
-            while True:
-                picture = np.empty((*self._size, 3), np.uint8)
-                n_read = child.read_into(picture.reshape(-1).data)
-                if n_read == 0:
-                    break
-                if n_read < picture.nbytes:
-                    child.finish()
-                    raise _decode_error(child, log, f"stopped inside picture {n_frames}")
-                time_s = self._time_of(n_frames, log) - self.probe.start_s
-                if last is not None and time_s <= last:
-                    raise self._clock_error(f"picture {n_frames} is at {float(time_s):.6f} s after {float(last):.6f} s")
-                yield time_s, picture
-                last, n_frames = time_s, n_frames + 1
-            if child.finish() != 0:
-                raise _decode_error(child, log, f"gave up after {n_frames} pictures")
-        if n_frames == 0:
-            raise MediaError(
-                f"{self._path.name}: not one picture could be decoded. {log.summary()}",
-                remedy="Fetch it again; if it plays elsewhere, set AVE_FFMPEG to a newer ffmpeg.",
-                code="no-frames",
-            )
-        if not log.times.empty():
-            raise self._clock_error(f"more time stamps than the {n_frames} pictures")
-        self.decoded = Decoded(n_frames, tuple(log.complaints))
+    def _read_picture(self) -> np.ndarray | None:
+        if self._child is None:
+            self._child = Child(self._command, self._path.name, on_line=self._log.hear, limits=self._limits)
+        picture = np.empty((*self._size, 3), np.uint8)
+        n_read = self._child.read_into(picture.reshape(-1).data)
+        if 0 < n_read < picture.nbytes:
+            self._child.finish()
+            raise _decode_error(self._path, self._log, f"stopped inside picture {self._n_frames}")
+        return picture if n_read else None
 
-    def _time_of(self, frame: int, log: _Log) -> Fraction:
+    def _next_time_s(self) -> Fraction:
         try:
             # ffmpeg writes a picture's time before the picture itself, so it is here or about to be read
-            time_s = log.times.get(timeout=self._limits.stall_s)
+            stamp_s = self._log.times.get(timeout=self._limits.stall_s)
         except queue.Empty:
-            time_s = None
-        if time_s is None:
-            raise self._clock_error(f"picture {frame} has no presentation time")
+            stamp_s = None
+        if stamp_s is None:
+            raise self._clock_error(f"picture {self._n_frames} has no presentation time")
+        time_s, last_s = stamp_s - self.probe.start_s, self._last_s
+        if last_s is not None and time_s <= last_s:
+            raise self._clock_error(f"picture {self._n_frames} is at {float(time_s):.6f} s after {float(last_s):.6f} s")
+        self._last_s = time_s
+        self._n_frames += 1
         return time_s
+
+    def _end(self) -> None:
+        assert self._child is not None
+        if self._child.finish() != 0:
+            raise _decode_error(self._path, self._log, f"gave up after {self._n_frames} pictures")
+        if self._n_frames == 0:
+            raise MediaError(
+                f"{self._path.name}: not one picture could be decoded. {self._log.summary()}",
+                remedy=NEWER_FFMPEG,
+                code="no-frames",
+            )
+        if not self._log.times.empty():
+            raise self._clock_error(f"more time stamps than the {self._n_frames} pictures")
+        self.decoded = Decoded(self._n_frames, self._log.complaints())
 
     def _clock_error(self, what: str) -> MediaError:
         return MediaError(
@@ -224,7 +245,7 @@ class _Log:
     def __init__(self, path: Path):
         self.times: queue.SimpleQueue[Fraction | None] = queue.SimpleQueue()
         self.blocks: list[tuple[int, int]] = []
-        self.complaints: list[str] = []
+        self._complaints: set[str] = set()
         self._path = path
         self._base = Fraction(0)
 
@@ -238,21 +259,25 @@ class _Log:
         elif found := self._BLOCK.match(line):
             after_last = sum(self.blocks[-1]) if self.blocks else 0
             self.blocks.append((after_last if found[1] == "NOPTS" else int(found[1]), int(found[2])))
-        elif (found := self._COMPLAINT.match(line)) and len(self.complaints) < COMPLAINTS_KEPT:
+        elif found := self._COMPLAINT.match(line):
             # without addresses and folders: the same file must complain in the same words everywhere
-            said = ": ".join(part for part in found.groups() if part).replace(file_url(self._path), self._path.name)
-            if said not in self.complaints:
-                self.complaints.append(said)
+            said = ": ".join(part for part in found.groups() if part)
+            self._complaints.add(said.replace(file_url(self._path), self._path.name))
+
+    def complaints(self, at_most: int = COMPLAINTS_KEPT) -> tuple[str, ...]:
+        """Different complaints, sorted: ffmpeg's threads speak in any order, and a store must not depend on it."""
+        return tuple(sorted(self._complaints)[:at_most])
 
     def summary(self) -> str:
         """The complaints in one line, for a message."""
-        return f"ffmpeg says: {' / '.join(self.complaints[-3:])}." if self.complaints else "ffmpeg does not say why."
+        said = " / ".join(self.complaints(at_most=3))
+        return f"ffmpeg says: {said}." if said else "ffmpeg does not say why."
 
 
-def _decode_error(child: Child, log: _Log, what: str) -> MediaError:
+def _decode_error(path: Path, log: _Log, what: str) -> MediaError:
     return MediaError(
-        f"{child.subject}: ffmpeg {what}. {log.summary()}",
-        remedy="Fetch it again; if it plays elsewhere, set AVE_FFMPEG to a newer ffmpeg.",
+        f"{path.name}: ffmpeg {what}. {log.summary()}",
+        remedy=NEWER_FFMPEG,
         code="decode-failed",
     )
 
@@ -299,7 +324,7 @@ def read_soundtrack(
     with Child(_sound_command(path, facts), path.name, on_line=log.hear, limits=limits) as child:
         samples = np.frombuffer(child.read_all(), "<f4")
         if child.finish() != 0:
-            raise _decode_error(child, log, f"gave up after {len(samples)} samples of sound")
+            raise _decode_error(path, log, f"gave up after {len(samples)} samples of sound")
     first = round((facts.start_s + Fraction(start_s)) * facts.sound_rate_hz)
     return _place(path, samples, log, first, facts.sound_rate_hz), facts.sound_rate_hz
 

@@ -95,6 +95,7 @@ class ItemTask:
     inputs: Mapping[str, Any]
     files: Mapping[str, Any]
     values: Mapping[str, Any]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve(dotted: str) -> Any:
@@ -114,7 +115,7 @@ def execute(task: ItemTask) -> ItemRecord:
         job = Job(task.stage, task.item, out, task.files, task.values, task.params)
         facts = dict(resolve(task.function)(job) or {})
         external = facts.pop("external", None)
-        root, outputs = (external["root"], external["files"]) if external else (None, _measure(out))
+        root, outputs = (external["root"], external["files"]) if external else (None, _measure(out, task.digests))
         record = ItemRecord(
             item=task.item,
             fingerprint=task.fingerprint,
@@ -163,15 +164,25 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _measure(out: Path) -> dict[str, tuple[int, str]]:
-    """Size and SHA-256 of every file below `out`, each flushed to the disk."""
+def _measure(out: Path, known: Mapping[str, str]) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of every file below `out`, each flushed to the disk; hard links to known files are both."""
+    known_files = {_identity(os.stat(path)): sha for path, sha in known.items()}
     outputs = {}
     for path in sorted(out.rglob("*")):
-        if path.is_file():
+        if not path.is_file():
+            continue
+        facts = path.stat()
+        sha = known_files.get(_identity(facts))
+        if sha is None:
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
-            outputs[path.relative_to(out).as_posix()] = (path.stat().st_size, sha256_of(path))
+            sha = sha256_of(path)
+        outputs[path.relative_to(out).as_posix()] = (facts.st_size, sha)
     return outputs
+
+
+def _identity(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -16,7 +16,8 @@ import pytest
 
 from pipeline import corpora, mini
 from pipeline.ingest import manifest
-from pipeline.mini import Mini, manifests, releases
+from pipeline.mini import Mini, releases
+from pipeline.mini import manifests as mini_manifests
 from pipeline.records import CATEGORIES, SPLITS
 
 MINI_CORPORA = ("coutrot1", "coutrot2", "diem")
@@ -78,7 +79,7 @@ def test_a_half_made_folder_is_made_anew(tiny: Mini, tmp_path: Path, monkeypatch
         archive.unlink()
     asked = []
     monkeypatch.setattr(releases, "write", lambda into, scenes, *, seed: asked.append(into))
-    monkeypatch.setattr(manifests, "write", lambda *_: None)  # it needs the files that are not written here
+    monkeypatch.setattr(mini_manifests, "write", lambda *_: None)  # it needs the files that are not written here
     mini.make(folder, seed=2, scale=0.01)
     assert asked == ([] if harm == "none" else [folder / "releases"])
 
@@ -125,8 +126,8 @@ def test_file_urls_survive_blanks_in_the_path(tiny: Mini):
     assert len(source.urls) == 1 and Path(unquote(urlsplit(source.urls[0]).path)).is_file()
 
 
-def test_geometry_is_that_of_the_real_experiments(tables: manifest.Manifest, request: pytest.FixtureRequest):
-    real = manifest.load(request.getfixturevalue("manifests")).geometry
+def test_geometry_is_that_of_the_real_experiments(tables: manifest.Manifest, manifests: Path):
+    real = manifest.load(manifests).geometry
     for corpus in MINI_CORPORA:
         for quantity in ("placement", "px_per_dva", "screen_width_px", "screen_height_px", "screen_width_cm",
                          "screen_height_cm", "distance_cm"):  # fmt: skip

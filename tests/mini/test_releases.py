@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import wave
 import zipfile
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -192,6 +193,15 @@ def test_encoding_says_what_ffmpeg_said(tmp_path: Path):
     odd = np.zeros((2, 15, 15, 3), dtype=np.uint8)
     with pytest.raises(MediaError, match="ffmpeg ended with status"):
         write_video(tmp_path / "odd.mp4", [odd], Fraction(25), (15, 15), codec="h264")
+
+
+def test_encoding_stops_when_the_pictures_do(tmp_path: Path):
+    def pictures() -> Iterator[np.ndarray]:
+        yield np.zeros((2, 16, 16, 3), dtype=np.uint8)
+        raise RuntimeError("no more paint")
+
+    with pytest.raises(RuntimeError, match="no more paint"):
+        write_video(tmp_path / "half.avi", pictures(), Fraction(25), (16, 16), codec="mjpeg")
 
 
 def test_wav_clips_instead_of_wrapping_round(tmp_path: Path):

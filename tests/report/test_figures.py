@@ -138,7 +138,15 @@ def test_a_frame_nobody_looked_at_says_so():
         (Shown(n_frames=2), 4),
         (Shown(loudness=0.0), 3),
     ],
-    ids=["four columns", "one column", "flat picture", "portrait, long name", "very many observers", "two frames", "silence"],
+    ids=[
+        "four columns",
+        "one column",
+        "flat picture",
+        "portrait, long name",
+        "very many observers",
+        "two frames",
+        "silence",
+    ],
 )
 def test_no_text_is_cut_off_and_matplotlib_has_no_complaint(shown: Shown, n_columns: int):
     with warnings.catch_warnings():

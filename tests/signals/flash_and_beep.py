@@ -89,7 +89,18 @@ def make(
     _write_beeps(wav, truth, duration_s + 0.2, float(picture_late_s), sound_late_s, sound_rate_hz, channels)
     height, width = SIZE
     command = [media.ffmpeg_path(), "-y", "-v", "error", "-itsoffset", f"{float(picture_late_s):.9f}"]
-    command += ["-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{width}x{height}", "-framerate", str(rate), "-i", "pipe:0"]
+    command += [
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "gray",
+        "-s",
+        f"{width}x{height}",
+        "-framerate",
+        str(rate),
+        "-i",
+        "pipe:0",
+    ]
     command += ["-itsoffset", f"{sound_late_s:.9f}", "-i", str(wav), "-map", "0:v", "-map", "1:a"]
     command += ["-fps_mode", "passthrough", "-threads", "1", *(codecs or CODECS[path.suffix]), str(path)]
     dark, bright = bytes([16]) * (height * width), bytes([235]) * (height * width)

@@ -15,7 +15,15 @@ from pipeline.signals.tools import version_at_least
 from . import flash_and_beep
 from .flash_and_beep import MPEG2, X264
 
-RATES = [Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(50), Fraction(60), Fraction(60000, 1001)]
+RATES = [
+    Fraction(24),
+    Fraction(25),
+    Fraction(30000, 1001),
+    Fraction(30),
+    Fraction(50),
+    Fraction(60),
+    Fraction(60000, 1001),
+]
 
 VORBIS = (*flash_and_beep.VP8, "-c:a", "vorbis", "-ac", "2", "-strict", "-2")
 CONTAINERS = {
@@ -68,7 +76,13 @@ def test_sound_is_on_the_clock_of_the_picture_in(tmp_path: Path, container: str,
     late_frames, sound_late_s = OFFSETS[offset]
     path = tmp_path / f"clip{suffix}"
     flash_and_beep.make(
-        path, Fraction(25), 2.4, [0.6, 1.2, 1.8], codecs=codecs, picture_late_frames=late_frames, sound_late_s=sound_late_s
+        path,
+        Fraction(25),
+        2.4,
+        [0.6, 1.2, 1.8],
+        codecs=codecs,
+        picture_late_frames=late_frames,
+        sound_late_s=sound_late_s,
     )
     late_s = flash_and_beep.beep_minus_flash_s(path)
     assert len(late_s) == 3

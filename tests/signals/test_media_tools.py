@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -97,7 +98,8 @@ def test_a_file_that_is_not_a_program_does_not_start(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("version", "new"), [("4.4.2-0ubuntu0.22.04.1", False), ("5.1.9-0+deb12u1", True), ("n9.0.2-17-g2a", True), ("N-1234-g5", True)]
+    ("version", "new"),
+    [("4.4.2-0ubuntu0.22.04.1", False), ("5.1.9-0+deb12u1", True), ("n9.0.2-17-g2a", True), ("N-1234-g5", True)],
 )
 def test_release_numbers_decide_the_name_of_an_option(monkeypatch: pytest.MonkeyPatch, version: str, new: bool):
     monkeypatch.setattr(tools, "program_version", lambda path: version)
@@ -116,7 +118,7 @@ def test_a_hanging_ffmpeg_is_killed_with_its_child(tmp_path: Path, monkeypatch: 
     hanging = script(tmp_path / "ffmpeg", f'echo $$ > "{pids}"', f'sleep 300 & echo $! >> "{pids}"', "wait")
     monkeypatch.setenv("AVE_FFMPEG", str(hanging))
     stream = media.FrameStream(
-        tmp_path / "clip.mp4", media.Probe("mp4", 0, 1.0, video_index=0), (4, 4), 1, Limits(stall_s=0.5)
+        tmp_path / "clip.mp4", media.Probe("mp4", Fraction(0), 1.0, video_index=0), (4, 4), 1, Limits(stall_s=0.5)
     )
     started = time.monotonic()
     with pytest.raises(MediaError, match=r"clip\.mp4: ffmpeg gave no sign of life for 0\.5 s and was killed") as caught:
