@@ -28,7 +28,7 @@ setup(
         "pyarrow>=16",
         "torch>=2.4",
         "soxr>=0.3",
-        "py7zr>=0.22,<2",
+        "py7zr>=1.1.4,<2",
         "simplejpeg>=1.7",
         "safetensors>=0.4",
         "matplotlib>=3.8",

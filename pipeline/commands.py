@@ -15,8 +15,9 @@ from typing import Any
 from pipeline import settings as settings_file
 from pipeline.errors import StoreError, UsageError, did_you_mean
 from pipeline.options import given_settings
-from pipeline.recipe.build import Build, StageState
+from pipeline.recipe.build import Build
 from pipeline.recipe.stages import Stage, get
+from pipeline.recipe.state import StageState
 from pipeline.settings import Settings
 from pipeline.store.items import resolve
 

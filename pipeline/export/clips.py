@@ -31,7 +31,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, IterableDataset, default_collate, get_worker_info
 
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, UsageError
 from pipeline.export.pictures import Normaliser, SegmentPictures
 from pipeline.export.reader import Shards, ShardSet
 from pipeline.export.sampler import epoch_plan, from_runs, rank_share, share, to_runs
@@ -73,7 +73,7 @@ class _Clips:
     ExportError
         If shards are missing, damaged, foreign, or were cut with too short a lead-in.
     UsageError
-        If a split, corpus or normalisation does not exist.
+        If an argument is impossible, or a split, corpus or normalisation does not exist.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class _Clips:
         mix: int,
     ):
         if min(frames, stride, mix, world_size) < 1 or not 0 <= rank < world_size:
-            raise ExportError(
+            raise UsageError(
                 f"frames={frames}, stride={stride}, mix={mix}, rank={rank} of {world_size}. "
                 "Expected numbers of at least 1, and a rank from 0 to below world_size.",
                 remedy="Change the arguments.",
@@ -158,7 +158,7 @@ class _Clips:
         )
         return {
             "video": torch.from_numpy(video).permute(3, 0, 1, 2),
-            "audio": torch.from_numpy(head.examples(stored)).repeat(3, 1, 1, 1),
+            "audio": torch.from_numpy(np.repeat(head.examples(stored)[None], 3, axis=0)),
             "target": torch.from_numpy(np.array(density)),
             "fixations": torch.from_numpy(counts),
             "stimulus": facts.stimulus,
@@ -249,12 +249,6 @@ class ClipStream(_Clips, IterableDataset[Clip]):
 
     def __iter__(self) -> Iterator[Clip]:
         worker = get_worker_info()
-        if worker is not None and self._passes_in_worker and (self.shuffle or self._resumed):
-            raise ExportError(
-                "A second pass in the same DataLoader worker: its copy of the stream cannot hear of set_epoch, "
-                "so the order of the first epoch would come again.",
-                remedy="Make the DataLoader with persistent_workers=False.",
-            )
         self._passes_in_worker += worker is not None
         if not self._resumed:
             self._pending[:] = True
@@ -263,6 +257,12 @@ class ClipStream(_Clips, IterableDataset[Clip]):
         return self._run(left[slice(*share(len(left), worker.id, worker.num_workers))] if worker else left)
 
     def _run(self, places: NDArray[np.intp]) -> Iterator[Clip]:
+        if self._passes_in_worker > 1 and (self.shuffle or self._resumed):
+            raise ExportError(
+                "A second pass in the same DataLoader worker: its copy of the stream cannot hear of set_epoch, "
+                "so the order of the first epoch would come again.",
+                remedy="Make the DataLoader with persistent_workers=False.",
+            )
         plan = self._plan()
         segments: OrderedDict[int, SegmentPictures] = OrderedDict()
         for place in places:

@@ -110,5 +110,7 @@ def load_index(path: Path) -> dict[str, Any]:
     if "items" not in index:
         own = ("schema_version", "format")
         index = {**{key: index[key] for key in own}, "items": [{k: v for k, v in index.items() if k not in own}]}
+    if any(part not in item for item in index["items"] for part in ("corpus", "split", "licence", "shards")):
+        raise ExportError(f"{path}: lacks parts of an index of shards.", remedy="Export again.")
     formats.get(index["format"])
     return index

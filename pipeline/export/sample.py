@@ -121,10 +121,11 @@ class Head:
 
     def examples(self, stored_frames: NDArray[np.intp]) -> NDArray[np.float32]:
         """Log-mel examples of some stored frames, shape (n, 64, bands); silence beyond the soundtrack."""
-        steps = self.example_step[stored_frames][:, None] + np.arange(EXAMPLE_STEPS) - self.facts.first_step
-        inside = (steps >= 0) & (steps < len(self.logmel))
-        examples = np.full((*steps.shape, self.logmel.shape[1]), SILENCE, np.float32)
-        examples[inside] = self.logmel[steps[inside]]
+        examples = np.full((len(stored_frames), EXAMPLE_STEPS, self.logmel.shape[1]), SILENCE, np.float32)
+        steps = self.example_step[stored_frames] - self.facts.first_step
+        for example, step in zip(examples, steps.tolist(), strict=True):
+            start, stop = (min(max(edge, 0), len(self.logmel)) for edge in (step, step + EXAMPLE_STEPS))
+            example[start - step : stop - step] = self.logmel[start:stop]
         return examples
 
     def points(self, target: int) -> np.ndarray:

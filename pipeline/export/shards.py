@@ -16,7 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, UsageError
 from pipeline.export import formats
 from pipeline.export.cut import ROLES, StimulusFiles
 from pipeline.export.index import (
@@ -60,7 +60,7 @@ class ShardSettings:
 
     def __post_init__(self) -> None:
         if min(self.segment_frames, self.samples_per_shard) < 1 or self.lead_in_frames < 0:
-            raise ExportError(
+            raise UsageError(
                 f"segment_frames={self.segment_frames}, lead_in_frames={self.lead_in_frames}, "
                 f"samples_per_shard={self.samples_per_shard}. Expected at least 1, 0 and 1.",
                 remedy="Change the settings of the shards stage.",
@@ -88,7 +88,7 @@ def build_item(job: Job) -> dict[str, Any]:
     ExportError
         If a stimulus belongs to another split, or its files are of different builds.
     UsageError
-        If the format is unknown.
+        If the format is unknown, or a setting impossible.
     """
     own = {name: value for name, value in job.params.items() if name != "settings"}
     settings = ShardSettings(**own)

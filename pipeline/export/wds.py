@@ -68,20 +68,22 @@ class Reader:
         """Give the file descriptor back."""
         os.close(self._file)
 
-    def head(self, row: Mapping[str, Any], position: int) -> tuple[Head, list[int]]:
-        """Read all of a sample but its pictures, and the offset of each picture's header (and of the end)."""
+    def head(self, row: Mapping[str, Any], position: int) -> tuple[Head, list[tuple[int, int]]]:
+        """Read all of a sample but its pictures, and where in the file each picture starts and stops."""
         members = dict(_members(os.pread(self._file, row["head_bytes"], row["offset"])))
         about = json.loads(bytes(members[f"{row['key']}.json"]))
         arrays = {name: _load_npy(members[f"{row['key']}.{name}.npy"]) for name in ARRAYS}
-        offsets = [row["offset"] + row["head_bytes"]]
+        places, at = [], row["offset"] + row["head_bytes"]
         for size in about["jpeg_bytes"]:
-            offsets.append(offsets[-1] + tarfile.BLOCKSIZE + _padded(size))
-        return Head(Facts.from_json(about), **arrays), offsets
+            places.append((at + tarfile.BLOCKSIZE, at + tarfile.BLOCKSIZE + size))
+            at += tarfile.BLOCKSIZE + _padded(size)
+        return Head(Facts.from_json(about), **arrays), places
 
-    def jpegs(self, offsets: list[int], start: int, stop: int) -> Sequence[memoryview]:
+    def jpegs(self, places: list[tuple[int, int]], start: int, stop: int) -> Sequence[memoryview]:
         """The pictures of stored frames start … stop − 1, in one read."""
-        block = os.pread(self._file, offsets[stop] - offsets[start], offsets[start])
-        return [data for _name, data in _members(block)]
+        begin, end = places[start][0], places[stop - 1][1]
+        block = memoryview(os.pread(self._file, end - begin, begin))
+        return [block[first - begin : last - begin] for first, last in places[start:stop]]
 
 
 def _members(block: bytes) -> Iterator[tuple[str, memoryview]]:

@@ -244,7 +244,7 @@ class FrameFile:
                 remedy="It was written by another version: build again.",
             )
         batches = [self._reader.get_batch(k) for k in range(self._reader.num_record_batches)]
-        self._jpegs = [batch.column("jpeg") for batch in batches]
+        self._jpegs = [_views(batch.column("jpeg")) for batch in batches]
         self.times_s = np.concatenate([np.zeros(0), *(batch.column("time_s").to_numpy() for batch in batches)])
 
     def __reduce__(self) -> tuple[type[FrameFile], tuple[Path]]:
@@ -263,10 +263,12 @@ class FrameFile:
         """
         if not 0 <= start <= stop <= len(self):
             raise IndexError(f"{self.path}: frames [{start}, {stop}) asked for, it has [0, {len(self)})")
-        return [
-            memoryview(self._jpegs[frame // BATCH_FRAMES][frame % BATCH_FRAMES].as_buffer()).cast("B")
-            for frame in range(start, stop)
-        ]
+        views = []
+        for frame in range(start, stop):
+            content, bounds = self._jpegs[frame // BATCH_FRAMES]
+            place = frame % BATCH_FRAMES
+            views.append(content[bounds[place] : bounds[place + 1]])
+        return views
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Decode frames [start, stop).
@@ -278,6 +280,12 @@ class FrameFile:
         """
         pictures = [decode_jpeg(jpeg) for jpeg in self.jpegs(start, stop)]
         return np.stack(pictures) if pictures else np.zeros((0, 0, 0, 3), np.uint8)
+
+
+def _views(column: pa.BinaryArray) -> tuple[memoryview, np.ndarray]:
+    # Arrow copies a value that is taken out of a column; the column's own buffers are the mapped file.
+    _, bounds, content = column.buffers()
+    return memoryview(content).cast("B").toreadonly(), np.frombuffer(bounds, np.int32)
 
 
 def decode_jpeg(jpeg: bytes | memoryview) -> np.ndarray:

@@ -81,9 +81,10 @@ def is_full(error: OSError) -> bool:
 def disk_full(kind: type[AveError], what: str, folder: Path, needed_bytes: int | None) -> AveError:
     """The one error for a full disk: which disk, how many bytes are needed and how many are free."""
     free = free_bytes(folder)
-    needed = "more room" if needed_bytes is None else f"{needed_bytes} bytes"
+    needed = "More room is" if needed_bytes is None else f"{needed_bytes} bytes are"
     return kind(
-        f"{what}: disk full. {needed} needed in {folder}, {free} bytes free on the disk mounted at {mount_of(folder)}.",
+        f"{what}: disk (or quota) full. {needed} needed in {folder}, {free} bytes free on the disk mounted at "
+        f"{mount_of(folder)}.",
         remedy="Make room there, or choose another disk with --raw or --store, and run again.",
         code="disk-full",
     )

@@ -116,16 +116,13 @@ def download(
     ------
     FetchError
         Code "checksum" if all that could be had was another file than the manifest's, "disk-full",
-        or "download"; the message lists what each mirror said.
+        "unwritable", or "download"; the message lists what each mirror said.
     """
     wanted = Wanted(target, size_bytes, checksum, timeout_s, progress)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FetchError(
-            f"{target.name}: the folder {target.parent} cannot be made ({error.strerror}).",
-            remedy="Choose a folder you may write to with --raw.",
-        ) from error
+        raise _cannot_write(target, target.parent, error) from error
     if size_bytes is not None:
         disk.require_room(FetchError, target.name, target.parent, size_bytes - wanted.have_bytes())
     answers: list[str] = []
@@ -139,12 +136,20 @@ def download(
     raise _no_mirror(wanted, answers, codes)
 
 
+def _cannot_write(target: Path, at_fault: Path, error: Any) -> FetchError:
+    return FetchError(
+        f"{target.name}: {at_fault} cannot be written ({error.strerror}).",
+        remedy=f"Choose a folder you may write to with --raw, or put the file at {target} by hand.",
+        code="unwritable",
+    )
+
+
 def _no_mirror(wanted: Wanted, answers: Sequence[str], codes: set[str]) -> FetchError:
     by_hand = f"Try again later, or fetch {wanted.target.name} by hand and put it at {wanted.target}."
     kept = wanted.have_bytes()
     arrived = f" {kept} bytes have arrived and will be resumed." if kept else ""
     tried = f"none of {len(answers)} addresses gave it" if len(answers) > 1 else "could not be downloaded"
-    message = f"{wanted.target.name}: {tried}.{arrived} " + " | ".join(answers)
+    message = f"{wanted.target.name}: {tried}.{arrived} {' | '.join(answers).rstrip('.')}."
     changed = "checksum" in codes
     return FetchError(
         message, remedy=SOURCE_CHANGED if changed else by_hand, code="checksum" if changed else "download"
@@ -210,9 +215,11 @@ def _as_mirror_error(error: Exception, wanted: Wanted) -> Exception:
         return MirrorError(f"its certificate is not valid ({cause.verify_message})")
     if isinstance(cause, http.client.IncompleteRead):
         return MirrorError(f"the connection closed after {wanted.have_bytes()} bytes", transient=True)
-    # An address, or a file of ours, that asking again will not mend.
-    if isinstance(cause, (str, http.client.InvalidURL, ValueError)) or getattr(cause, "filename", None):
-        return MirrorError(str(cause))
+    at_fault = getattr(cause, "filename", None)
+    if at_fault and Path(at_fault).parent == wanted.target.parent:
+        return _cannot_write(wanted.target, Path(at_fault), cause)
+    if at_fault or isinstance(cause, (str, http.client.InvalidURL, ValueError)):
+        return MirrorError(str(cause))  # asking again will not mend it
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or type(cause).__name__
     return MirrorError(words, transient=True)
 

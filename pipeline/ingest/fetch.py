@@ -55,6 +55,13 @@ def survey(raw: Path, corpus: str, artifact: Artifact) -> list[list[str | int]]:
     return sorted([f"{artifact.folder}/{path}", *facts] for path, *facts in disk.files_below(home / artifact.folder))
 
 
+def may_give(raw: Path, corpus: str, artifact: Artifact) -> bool:
+    """Whether RAW holds the artifact, or a bundle that it may be taken from."""
+    home = Path(raw) / corpus
+    bundles = any((home / f"{corpus}{ending}").is_file() for ending in BUNDLE_ENDINGS)
+    return bool(bundles or survey(raw, corpus, artifact))
+
+
 @dataclass(frozen=True)
 class Request:
     """One artifact that a build needs, and every row of manifests/sources.csv that may give it."""
@@ -125,7 +132,7 @@ def build_item(job: Job) -> dict[str, Any]:
     FetchError
         Code "checksum" or "empty" for a file that is not the manifest's (kept as `.bad`), "missing" under
         `partial`, "terms" before they are accepted, "manual" where only a person can fetch it, "manifest"
-        where no row tells how, "unreadable", "download" or "disk-full".
+        where no row tells how, "unreadable", "unwritable", "download" or "disk-full".
     """
     request = Request.of(job)
     facts = _have(request, job)

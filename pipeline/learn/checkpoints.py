@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as dump
 from torch import Tensor, nn
 
 from pipeline.errors import ModelError
@@ -71,7 +72,10 @@ def compare(weights: Mapping[str, Tensor], model: nn.Module) -> Fit:
 
 def save(model: nn.Module, path: Path) -> None:
     """Write the model's weights; the same weights give the same bytes."""
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, str(path))
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    draft = path.with_name(f"{path.name}.part")  # a reader never sees half a file
+    draft.write_bytes(dump(tensors))
+    draft.replace(path)
 
 
 def read(path: Path) -> dict[str, Tensor]:

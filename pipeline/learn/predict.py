@@ -3,8 +3,8 @@
 Conventions
 -----------
 `maps.parquet`: one row a predicted frame, one row group a stimulus, in the order of the shards: `stimulus`, `frame`
-(from 0) and `map` (rows × columns float32, row by row; non-negative, not normalised). The schema's metadata hold,
-as JSON under the key `ave`: `rows`, `columns`, `split`, `every` and `run` (model, settings, the step whose weights
+(from 0) and `map` (height × width float32, row by row; non-negative, not normalised). The schema's metadata hold,
+as JSON under the key `ave`: `height`, `width`, `split`, `every` and `run` (model, settings, the step whose weights
 these are, and why training stopped early if it did). Every picture is decoded once, however much clips overlap.
 """
 
@@ -63,7 +63,7 @@ def build_item(job: Job) -> dict:
         normalise=wants.normalisation,
         stride=settings.every,
     )
-    about = {"rows": wants.map_size[0], "columns": wants.map_size[1], "split": settings.split, "every": settings.every}
+    about = {"height": wants.map_size[0], "width": wants.map_size[1], "split": settings.split, "every": settings.every}
     schema = maps_schema({**about, "run": {name: run[name] for name in TOLD}})
     n_frames = n_stimuli = 0
     with pq.ParquetWriter(job.out / "maps.parquet", schema, compression="zstd") as writer:
@@ -137,8 +137,8 @@ def saliency_maps(model: nn.Module, video: Tensor, audio: Tensor, scale: int) ->
 
 
 def maps_schema(about: dict[str, Any]) -> pa.Schema:
-    """Columns of maps.parquet, with `about` in the metadata; `about["rows"]` and `["columns"]` are the map's size."""
-    cells = pa.list_(pa.float32(), about["rows"] * about["columns"])
+    """Columns of maps.parquet, with `about` in the metadata; `about["height"]` × `about["width"]` cells a map."""
+    cells = pa.list_(pa.float32(), about["height"] * about["width"])
     fields = [("stimulus", pa.string()), ("frame", pa.int32()), ("map", cells)]
     return pa.schema(fields, metadata={"ave": json.dumps(about, sort_keys=True)})
 

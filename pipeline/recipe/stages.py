@@ -51,7 +51,8 @@ class Stage:
 
 _LEARN = {
     **{name: name for name in ("model", "modality", "fusion", "batch", "seed")},
-    "width": "model_width", "steps": "train_steps",
+    "width": "model_width",
+    "steps": "train_steps",
 }
 
 _TABLE = (

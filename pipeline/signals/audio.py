@@ -20,7 +20,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
 import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
@@ -99,7 +98,9 @@ def log_mel(waveform: ArrayLike, rate_hz: float, *, bands: int = BANDS) -> NDArr
     features = np.empty((n_steps, bands), dtype=np.float32)
     if n_steps == 0:
         return features
-    filterbank = mel_filterbank(bands).astype(np.float32)
+    filterbank = mel_filterbank(bands)
+    low, high = np.flatnonzero(filterbank.any(axis=1))[[0, -1]] + (0, 1)  # the bins that any band hears
+    filterbank = filterbank[low:high].astype(np.float32)
     # The transform is in float64: in float32 a loud tone leaks a millionth of itself into every silent
     # band, which log(x + 0.01) shows as up to 0.002. What follows is in float32, where it costs half.
     padded = np.zeros((min(n_steps, BLOCK_STEPS), FFT_SAMPLES))
@@ -109,7 +110,7 @@ def log_mel(waveform: ArrayLike, rate_hz: float, *, bands: int = BANDS) -> NDArr
         heard = samples[first : first + (len(block) - 1) * HOP_SAMPLES + WINDOW_SAMPLES].astype(np.float64)
         windows = sliding_window_view(heard, WINDOW_SAMPLES)[::HOP_SAMPLES]
         np.multiply(windows, _hann(), out=padded[: len(block), :WINDOW_SAMPLES])
-        spectra = scipy.fft.rfft(padded[: len(block)]).astype(np.complex64)
+        spectra = np.fft.rfft(padded[: len(block)])[:, low:high].astype(np.complex64)
         np.matmul(np.abs(spectra), filterbank, out=block)
         block += LOG_OFFSET
         np.log(block, out=block)
@@ -228,7 +229,7 @@ def mel_filterbank(
     Returns
     -------
     weights : ndarray, shape (fft_samples // 2 + 1, bands), float64, read-only
-        0 .. 1; the row of the DC bin is zero.
+        0 .. 1. The row of the DC bin is zero, because no band begins below 0 Hz.
 
     Raises
     ------
@@ -247,7 +248,6 @@ def mel_filterbank(
     rising = (bins_mel - low) / (centre - low)
     falling = (high - bins_mel) / (high - centre)
     weights = np.maximum(0.0, np.minimum(rising, falling))
-    weights[0] = 0.0
     weights.setflags(write=False)  # the cache hands the same array to everybody
     return weights
 

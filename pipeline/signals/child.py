@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import select
 import signal
@@ -21,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import IO, NoReturn, cast
 
 from pipeline.errors import MediaError, ToolError
 
@@ -37,6 +38,26 @@ class Limits:
     total_s: float = 4 * 3600.0
 
 
+class LineListener:
+    """A thread that reads the raw end of a pipe until the other end is closed, and passes on each line."""
+
+    def __init__(self, pipe: IO[bytes], on_line: Callable[[str], None]):
+        self._lines = io.TextIOWrapper(io.BufferedReader(cast(io.RawIOBase, pipe)), errors="replace")
+        self._on_line = on_line
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with self._lines:
+            for line in self._lines:
+                self._on_line(line.rstrip())
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until everything has been passed on."""
+        if threading.current_thread() is not self._thread:  # the garbage collector may run in any thread
+            self._thread.join(timeout=timeout_s)
+
+
 class Child:
     """A running program whose standard output is read by the caller.
 
@@ -50,7 +71,10 @@ class Child:
         What it works on, for messages: usually the file's name.
     on_line : callable, optional
         Called in the reading thread with each line of standard error.
-    limits : Limits
+    limits : Limits, optional
+    inherit : int, optional
+        Descriptor of a pipe's writing end that the child shall have too; closed here, so that its reader
+        sees the end when the child ends.
     """
 
     def __init__(
@@ -60,6 +84,7 @@ class Child:
         *,
         on_line: Callable[[str], None] | None = None,
         limits: Limits | None = None,
+        inherit: int | None = None,
     ):
         self.subject, self.program = subject, os.path.basename(command[0])
         self.limits = limits or Limits()
@@ -74,6 +99,7 @@ class Child:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 start_new_session=True,
+                pass_fds=() if inherit is None else (inherit,),
             )
         except OSError as error:
             raise ToolError(
@@ -81,7 +107,10 @@ class Child:
                 remedy="`ave doctor` shows which ffmpeg is used; set AVE_FFMPEG and AVE_FFPROBE to working ones.",
                 code="no-ffmpeg",
             ) from error
-        assert self._process.stdout is not None
+        finally:
+            if inherit is not None:
+                os.close(inherit)
+        assert self._process.stdout is not None and self._process.stderr is not None
         self._stdout = self._process.stdout
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             with contextlib.suppress(OSError):  # an unprivileged user may be held to less; then it is only slower
@@ -89,8 +118,7 @@ class Child:
         self._poll = select.poll()
         self._poll.register(self._stdout, select.POLLIN | select.POLLHUP)
         self._heard = time.monotonic()
-        self._listener = threading.Thread(target=self._listen, name=f"stderr of {self.program}", daemon=True)
-        self._listener.start()
+        self._listener = LineListener(self._process.stderr, self._hear)
 
     def __enter__(self) -> Child:
         return self
@@ -98,14 +126,11 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def _listen(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as stderr, open(stderr.fileno(), errors="replace", closefd=False) as lines:
-            for line in lines:
-                self._heard = time.monotonic()
-                self.tail.append(line.rstrip())
-                if self._on_line is not None:
-                    self._on_line(line.rstrip())
+    def _hear(self, line: str) -> None:
+        self._heard = time.monotonic()
+        self.tail.append(line)
+        if self._on_line is not None:
+            self._on_line(line)
 
     def read_into(self, view: memoryview) -> int:
         """Fill `view` from standard output; fewer bytes than asked for mean that it has ended.
@@ -143,7 +168,7 @@ class Child:
             status = self._process.wait(timeout=self.limits.stall_s)
         except subprocess.TimeoutExpired:
             self._give_up("stalled", f"closed its output but did not end within {self.limits.stall_s:g} s")
-        self._listener.join(timeout=self.limits.stall_s)
+        self._listener.join(self.limits.stall_s)
         return status
 
     def kill(self) -> None:
@@ -154,8 +179,7 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._stdout.close()
-        if threading.current_thread() is not self._listener:  # the garbage collector may run in any thread
-            self._listener.join(timeout=5.0)
+        self._listener.join(5.0)
 
     def _wait_for_output(self) -> None:
         started = self._heard = time.monotonic()

@@ -36,11 +36,11 @@ LARGEST_PROFILE = 1 << 21
 # Maps up to 128 × 128 are summed in float64: it costs little there, and the bytes that reach the store
 # then do not depend on how a processor orders a float32 sum.
 FLOAT64_CELLS = 1 << 14
-# A float32 sum over more points than this would lose the seventh digit.
-FLOAT32_POINTS = 1024
+# Points of one map worked out at a time, so that a million of them do not need a million rows of weights.
+BLOCK_POINTS = 1024
 # Below it a division would overflow; only points some 37 sigma outside the picture are this faint.
 SMALLEST_MASS = float(np.finfo(np.float64).tiny)
-# Weights worked out at a time (rows and columns together): stays in the processor's cache.
+# Weights of a video worked out at a time (rows and columns together): they stay in the processor's cache.
 BLOCK_WEIGHTS = 1 << 18
 
 
@@ -98,14 +98,14 @@ def density_map(
     mass = float(_mass_in_picture(x, y, video_size, sigma_px).sum())
     if mass < SMALLEST_MASS:
         return np.zeros(out_size, dtype=np.float32)
-    dtype = _working_dtype(out_size, x.size)
+    dtype = _working_dtype(out_size)
 
     def part(points: slice) -> NDArray:
         down = _weights(y[points], out_size[0], video_size[0], sigma_px, dtype)
         across = _weights(x[points], out_size[1], video_size[1], sigma_px, dtype)
         return (down / mass).T @ across
 
-    blocks = (part(slice(start, start + FLOAT32_POINTS)) for start in range(0, x.size, FLOAT32_POINTS))
+    blocks = (part(slice(start, start + BLOCK_POINTS)) for start in range(0, x.size, BLOCK_POINTS))
     return reduce(np.add, blocks).astype(np.float32, copy=False)
 
 
@@ -152,7 +152,7 @@ def density_maps(
     x, y = x[order], y[order]
     first = np.searchsorted(frame[order], np.arange(n_frames + 1))
     maps = np.zeros((n_frames, *out_size), dtype=np.float32)
-    dtype = _working_dtype(out_size, int(np.diff(first).max(initial=0)))
+    dtype = _working_dtype(out_size)
     block = max(1, BLOCK_WEIGHTS // sum(out_size))
     start = 0
     while start < n_frames:
@@ -231,14 +231,14 @@ def _mass_in_picture(
     x: NDArray[np.float64], y: NDArray[np.float64], video_size: tuple[int, int], sigma_px: float
 ) -> NDArray[np.float64]:
     """How much of each point's Gaussian falls into the picture, 0 .. 1."""
-    height, width = video_size
-    across = _normal_between(-x / sigma_px, (width - x) / sigma_px)
-    return across * _normal_between(-y / sigma_px, (height - y) / sigma_px)
+    points_px, ends_px = np.stack([y, x]), np.array(video_size)[:, None]
+    down, across = _normal_between(-points_px / sigma_px, (ends_px - points_px) / sigma_px)
+    return down * across
 
 
-def _working_dtype(out_size: tuple[int, int], most_points: int) -> type[np.floating]:
+def _working_dtype(out_size: tuple[int, int]) -> type[np.floating]:
     rows, columns = out_size
-    return np.float64 if rows * columns <= FLOAT64_CELLS or most_points > FLOAT32_POINTS else np.float32
+    return np.float64 if rows * columns <= FLOAT64_CELLS else np.float32
 
 
 def _all_within(position_px: NDArray[np.float64], length_px: int) -> bool:

@@ -15,8 +15,6 @@ as the file asks, sample aspect ratio not applied. Sound is float32, full scale 
 from __future__ import annotations
 
 import os
-import queue
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,7 +25,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import MediaError, ToolError
-from pipeline.signals.child import Child, Limits
+from pipeline.signals.child import Child, Limits, LineListener
+from pipeline.signals.notes import Log, Stamps
 from pipeline.signals.placing import place_blocks
 from pipeline.signals.probing import Probe, file_url, probe
 from pipeline.signals.tools import ffmpeg_path, ffprobe_path, tool_versions, version_at_least
@@ -77,8 +76,6 @@ check_builder(ffmpeg)
 # chroma interpolated per pixel. Against decode + PIL bicubic: 45 to 57 dB on six real clips; without the last two
 # flags 39 to 44 dB, for 0.0 to 0.3 ms less per frame of 1 to 9 ms. fast_bilinear aliases (25 dB).
 SCALE_FLAGS = {"flags": "bicubic+accurate_rnd+full_chroma_int", "param0": 0, "param1": 0.5}
-
-COMPLAINTS_KEPT = 20
 
 NEWER_FFMPEG = "Fetch it again; if it plays elsewhere, set AVE_FFMPEG to a newer ffmpeg."
 REWRITE = "Rewrite the file (`ffmpeg -i FILE -c copy NEW`, or re-encode it) and look at where it was cut."
@@ -145,12 +142,15 @@ class FrameStream:
     """
 
     def __init__(self, path: Path, facts: Probe, size: tuple[int, int], threads: int, limits: Limits | None):
+        self._child: Child | None = None  # first: `__del__` looks at it even where the next lines fail
         self.probe = facts
         self.decoded: Decoded | None = None
-        self._path, self._size, self._limits = path, size, limits or Limits()
-        self._command = _frames_command(path, facts, size, threads)
-        self._log = _Log(path)
-        self._child: Child | None = None
+        self._path, self._size, self._threads, self._limits = path, size, threads, limits or Limits()
+        self._program = ffmpeg_path()
+        # one picture out for each picture in, whatever its time; the option's name before 5.1 was vsync
+        self._passthrough = "fps_mode" if version_at_least(self._program, 5, 1) else "vsync"
+        self._log = Log(path)
+        self._stamps = Stamps(facts.time_base)
         self._n_frames = 0
         self._last_s: Fraction | None = None
         self._closed = False
@@ -189,7 +189,7 @@ class FrameStream:
 
     def _read_picture(self) -> np.ndarray | None:
         if self._child is None:
-            self._child = Child(self._command, self._path.name, on_line=self._log.hear, limits=self._limits)
+            self._child = self._start()
         picture = np.empty((*self._size, 3), np.uint8)
         n_read = self._child.read_into(picture.reshape(-1).data)
         if 0 < n_read < picture.nbytes:
@@ -197,12 +197,25 @@ class FrameStream:
             raise _decode_error(self._path, self._log, f"stopped inside picture {self._n_frames}")
         return picture if n_read else None
 
+    def _start(self) -> Child:
+        ours, theirs = os.pipe()
+        self._note_taker = LineListener(os.fdopen(ours, "rb", 0), self._stamps.note)
+        command = self._build_command(theirs)
+        return Child(command, self._path.name, on_line=self._log.hear, limits=self._limits, inherit=theirs)
+
+    def _build_command(self, notes: int) -> list[str]:
+        height, width = self._size
+        picture = ffmpeg.input(file_url(self._path), threads=self._threads)[str(self.probe.video_index)]
+        picture = picture.filter("scale", width, height, **SCALE_FLAGS).filter("settb", str(self.probe.time_base))
+        # "print" writes a line with the time stamp of each picture that has the key, hence "add"
+        picture = picture.filter("metadata", "add", key="picture", value=1)
+        picture = picture.filter("metadata", "print", key="picture", file=f"pipe:{notes}", direct=1)
+        # ticks so fine that no two pictures fall on one; the default, one tick a frame, makes the muxer complain
+        exact = {self._passthrough: "passthrough", "enc_time_base": "1:1000000"}
+        return _command(self._program, picture.output("pipe:1", format="rawvideo", pix_fmt="rgb24", **exact), "error")
+
     def _next_time_s(self) -> Fraction:
-        try:
-            # ffmpeg writes a picture's time before the picture itself, so it is here or about to be read
-            stamp_s = self._log.times.get(timeout=self._limits.stall_s)
-        except queue.Empty:
-            stamp_s = None
+        stamp_s = self._stamps.next_s(self._limits.stall_s)
         if stamp_s is None:
             raise self._clock_error(f"picture {self._n_frames} has no presentation time")
         time_s, last_s = stamp_s - self.probe.start_s, self._last_s
@@ -222,7 +235,8 @@ class FrameStream:
                 remedy=NEWER_FFMPEG,
                 code="no-frames",
             )
-        if not self._log.times.empty():
+        self._note_taker.join(self._limits.stall_s)
+        if self._stamps.left_over():
             raise self._clock_error(f"more time stamps than the {self._n_frames} pictures")
         self.decoded = Decoded(self._n_frames, self._log.complaints())
 
@@ -234,47 +248,7 @@ class FrameStream:
         )
 
 
-class _Log:
-    """Reads ffmpeg's log as it comes: times of pictures and of blocks of sound (showinfo, ashowinfo), complaints."""
-
-    _BASE = re.compile(r"^\[Parsed_showinfo\S* @ \S+\] \[info\] config in time_base: (\d+)/(\d+)")
-    _TIME = re.compile(r"^\[Parsed_showinfo\S* @ \S+\] \[info\] n: *\d+ pts: *(\S+) ")
-    _BLOCK = re.compile(r"^\[Parsed_ashowinfo\S* @ \S+\] \[info\] n:\d+ pts:(\S+) .* nb_samples:(\d+) ")
-    _COMPLAINT = re.compile(r"^(?:\[(\S+)[^\]]*\] )*\[(?:error|fatal|panic)\] (.*)")
-
-    def __init__(self, path: Path):
-        self.times: queue.SimpleQueue[Fraction | None] = queue.SimpleQueue()
-        self.blocks: list[tuple[int, int]] = []
-        self._complaints: set[str] = set()
-        self._path = path
-        self._base = Fraction(0)
-
-    def hear(self, line: str) -> None:
-        """Sort one line of standard error."""
-        if found := self._TIME.match(line):
-            ticks = found[1]
-            self.times.put(None if ticks == "NOPTS" else int(ticks) * self._base)
-        elif found := self._BASE.match(line):
-            self._base = Fraction(int(found[1]), int(found[2]))
-        elif found := self._BLOCK.match(line):
-            after_last = sum(self.blocks[-1]) if self.blocks else 0
-            self.blocks.append((after_last if found[1] == "NOPTS" else int(found[1]), int(found[2])))
-        elif found := self._COMPLAINT.match(line):
-            # without addresses and folders: the same file must complain in the same words everywhere
-            said = ": ".join(part for part in found.groups() if part)
-            self._complaints.add(said.replace(file_url(self._path), self._path.name))
-
-    def complaints(self, at_most: int = COMPLAINTS_KEPT) -> tuple[str, ...]:
-        """Different complaints, sorted: ffmpeg's threads speak in any order, and a store must not depend on it."""
-        return tuple(sorted(self._complaints)[:at_most])
-
-    def summary(self) -> str:
-        """The complaints in one line, for a message."""
-        said = " / ".join(self.complaints(at_most=3))
-        return f"ffmpeg says: {said}." if said else "ffmpeg does not say why."
-
-
-def _decode_error(path: Path, log: _Log, what: str) -> MediaError:
+def _decode_error(path: Path, log: Log, what: str) -> MediaError:
     return MediaError(
         f"{path.name}: ffmpeg {what}. {log.summary()}",
         remedy=NEWER_FFMPEG,
@@ -320,7 +294,7 @@ def read_soundtrack(
             remedy="Give the sound in a file of its own, or leave the stimulus out.",
             code="no-sound",
         )
-    log = _Log(path)
+    log = Log(path)
     with Child(_sound_command(path, facts), path.name, on_line=log.hear, limits=limits) as child:
         samples = np.frombuffer(child.read_all(), "<f4")
         if child.finish() != 0:
@@ -329,7 +303,7 @@ def read_soundtrack(
     return _place(path, samples, log, first, facts.sound_rate_hz), facts.sound_rate_hz
 
 
-def _place(path: Path, samples: np.ndarray, log: _Log, first: int, rate_hz: int) -> np.ndarray:
+def _place(path: Path, samples: np.ndarray, log: Log, first: int, rate_hz: int) -> np.ndarray:
     starts, lengths = np.array(log.blocks, np.int64).reshape(-1, 2).T
     try:
         if lengths.sum() != len(samples):
@@ -350,30 +324,16 @@ def _place(path: Path, samples: np.ndarray, log: _Log, first: int, rate_hz: int)
     return waveform
 
 
-def _frames_command(path: Path, facts: Probe, size: tuple[int, int], threads: int) -> list[str]:
-    height, width = size
-    program = ffmpeg_path()
-    # one picture out for each picture in, whatever its time; the option's name before 5.1 was vsync
-    passthrough = "fps_mode" if version_at_least(program, 5, 1) else "vsync"
-    picture = ffmpeg.input(file_url(path), threads=threads)[str(facts.video_index)]
-    picture = picture.filter("scale", width, height, **SCALE_FLAGS).filter("showinfo", checksum=0)
-    # ticks so fine that no two pictures fall on one; the default, one tick a frame, makes the muxer complain
-    output = picture.output(
-        "pipe:1", format="rawvideo", pix_fmt="rgb24", enc_time_base="1:1000000", **{passthrough: "passthrough"}
-    )
-    return _command(program, output)
-
-
 def _sound_command(path: Path, facts: Probe) -> list[str]:
     sound = ffmpeg.input(file_url(path), threads=1)[str(facts.sound_index)]
     # rematrix_maxval: ffmpeg would add two channels as 0.71 (L + R), 3 dB louder than their mean
     sound = sound.filter("aresample", facts.sound_rate_hz, rematrix_maxval=1)
     sound = sound.filter("aformat", sample_fmts="flt", channel_layouts="mono").filter("ashowinfo")
-    return _command(ffmpeg_path(), sound.output("pipe:1", format="f32le", acodec="pcm_f32le"))
+    return _command(ffmpeg_path(), sound.output("pipe:1", format="f32le", acodec="pcm_f32le"), "info")
 
 
-def _command(program: str, output: Any) -> list[str]:
-    quiet = ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info"]
+def _command(program: str, output: Any, loglevel: str) -> list[str]:
+    quiet = ["-nostdin", "-hide_banner", "-nostats", "-loglevel", f"repeat+level+{loglevel}"]
     one_thread = ["-filter_threads", "1", "-filter_complex_threads", "1"]
     arguments: Sequence[str] = ffmpeg.get_args(output)
     return [program, *quiet, *one_thread, "-copyts", *arguments]

@@ -40,6 +40,8 @@ class Probe:
     video_index : int or None
         Stream that holds the pictures; None where there are none. Attached pictures (covers) do not count,
         and of several streams the one with the largest picture is meant.
+    time_base : Fraction
+        Seconds in one tick of the pictures' time stamps.
     codec : str
         Of the pictures.
     width_px, height_px : int
@@ -64,6 +66,7 @@ class Probe:
     start_s: Fraction
     duration_s: float | None
     video_index: int | None = None
+    time_base: Fraction = Fraction(1, 1_000_000)
     codec: str = ""
     width_px: int = 0
     height_px: int = 0
@@ -143,6 +146,7 @@ def _picture_facts(stream: dict[str, Any]) -> dict[str, Any]:
     claimed = (stream.get("r_frame_rate", "0/0"), stream.get("avg_frame_rate", "0/0"))
     return {
         "video_index": stream["index"],
+        "time_base": Fraction(stream["time_base"]),
         "codec": stream.get("codec_name", ""),
         "width_px": size[1] if rotation_deg in (90, 270) else size[0],
         "height_px": size[0] if rotation_deg in (90, 270) else size[1],

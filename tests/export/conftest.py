@@ -167,8 +167,6 @@ def items(
         for corpus, split in (("diem", "train"), ("coutrot1", "val"), ("coutrot1", "test")):
             stimuli = [s for s in world.values() if (s.row["corpus"], s.row["split"]) == (corpus, split)]
             out = folder / name / corpus / split
-            build_item(
-                make_job(out, corpus, split, stimuli, format=name, segment_frames=20, samples_per_shard=3)
-            )
+            build_item(make_job(out, corpus, split, stimuli, format=name, segment_frames=20, samples_per_shard=3))
             found.setdefault(name, {})[corpus, split] = out
     return found

@@ -32,7 +32,17 @@ def test_plan_follows_seed_and_epoch_and_nothing_else():
 
 
 def test_plan_is_the_same_on_every_machine_and_version():
-    assert epoch_plan(np.repeat([0, 1, 2], 3), seed=5, epoch=7, shuffle=True, mix=2).tolist() == [3, 1, 2, 5, 0, 4, 6, 7, 8]
+    assert epoch_plan(np.repeat([0, 1, 2], 3), seed=5, epoch=7, shuffle=True, mix=2).tolist() == [
+        3,
+        1,
+        2,
+        5,
+        0,
+        4,
+        6,
+        7,
+        8,
+    ]
 
 
 @pytest.mark.parametrize("mix", [1, 4])
@@ -56,7 +66,9 @@ def test_plan_of_nothing_is_empty():
     assert len(epoch_plan(np.zeros(0, int), seed=0, epoch=0, shuffle=True, mix=4)) == 0
 
 
-@pytest.mark.parametrize(("n", "world_size", "workers"), itertools.product([0, 1, 5, 12, 500], [1, 2, 3, 16], [1, 2, 7]))
+@pytest.mark.parametrize(
+    ("n", "world_size", "workers"), list(itertools.product([0, 1, 5, 12, 500], [1, 2, 3, 16], [1, 2, 7]))
+)
 def test_ranks_and_workers_share_without_repeats_or_losses(n, world_size, workers):
     given = []
     for rank in range(world_size):
@@ -67,7 +79,7 @@ def test_ranks_and_workers_share_without_repeats_or_losses(n, world_size, worker
     assert given == list(range(n))
 
 
-@pytest.mark.parametrize(("n", "world_size"), itertools.product([0, 1, 5, 12, 500], [1, 2, 3, 16]))
+@pytest.mark.parametrize(("n", "world_size"), list(itertools.product([0, 1, 5, 12, 500], [1, 2, 3, 16])))
 def test_even_shares_are_equal_and_leave_out_less_than_one_clip_a_rank(n, world_size):
     shares = [rank_share(n, rank, world_size, even=True) for rank in range(world_size)]
     assert len({stop - start for start, stop in shares}) == 1

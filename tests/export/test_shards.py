@@ -99,7 +99,9 @@ def test_schema_tells_the_types_that_are_stored(train):
     arrays = json.loads((train / "schema.json").read_text())["arrays"]
     head = ShardSet(train).head(0)
     for name, array in head.arrays.items():
-        assert array.dtype.names is not None if arrays[name]["dtype"] == "struct" else array.dtype == arrays[name]["dtype"]
+        assert (
+            array.dtype.names is not None if arrays[name]["dtype"] == "struct" else array.dtype == arrays[name]["dtype"]
+        )
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -173,13 +175,13 @@ def test_files_of_different_builds_are_refused(tmp_path, world, role, message):
 
 
 def test_unknown_format_names_the_nearest_known_one(tmp_path, world):
-    with pytest.raises(UsageError, match="Unknown shard format 'parket'. Did you mean 'parquet'"):
+    with pytest.raises(UsageError, match=r"Unknown shard format 'parket'. Did you mean 'parquet'"):
         build_item(make_job(tmp_path, "diem", "train", [world["diem/short_400x240"]], format="parket"))
 
 
 @pytest.mark.parametrize("wrong", [{"segment_frames": 0}, {"samples_per_shard": 0}, {"lead_in_frames": -1}])
 def test_impossible_settings_are_refused(tmp_path, wrong):
-    with pytest.raises(ExportError, match="Expected at least 1, 0 and 1"):
+    with pytest.raises(UsageError, match="Expected at least 1, 0 and 1"):
         build_item(make_job(tmp_path, "diem", "train", [], **wrong))
 
 

@@ -433,7 +433,7 @@ def test_an_address_that_cannot_work_is_asked_once(target, waits, url, answer):
 def test_a_disk_that_is_too_small_is_noticed_before_the_server_is_asked(shelves, target, monkeypatch):
     shelf = shelves["/x.7z"] = Shelf()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**6, 10**6 - 1000, 1000))
-    with pytest.raises(FetchError, match=r"full\. 200000 bytes needed in .*1000 bytes free .* mounted at /") as caught:
+    with pytest.raises(FetchError, match=r"200000 bytes are needed in .*1000 bytes free .* mounted at /") as caught:
         download([shelves.url("/x.7z")], target, size_bytes=len(BODY))
     assert caught.value.code == "disk-full" and shelf.asked == []
 
@@ -441,7 +441,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_the_server_is_asked(shelves,
 def test_a_disk_that_is_too_small_is_noticed_by_the_announced_length(shelves, target, monkeypatch):
     shelves["/x.7z"] = Shelf()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**6, 10**6 - 1000, 1000))
-    with pytest.raises(FetchError, match="200000 bytes needed"):
+    with pytest.raises(FetchError, match="200000 bytes are needed"):
         download([shelves.url("/x.7z"), shelves.url("/x.7z")], target)
     assert names_beside(target) == []
 
@@ -461,7 +461,7 @@ def test_a_disk_that_fills_up_meanwhile_ends_with_one_clear_error(shelves, targe
 
     shelves["/x.7z"] = Shelf()
     monkeypatch.setattr(transport.os, "fsync", full)
-    with pytest.raises(FetchError, match="disk full") as caught:
+    with pytest.raises(FetchError, match=r"disk \(or quota\) full") as caught:
         download([shelves.url("/x.7z"), shelves.url("/x.7z")], target)
     assert caught.value.code == "disk-full"
     assert not target.exists()
@@ -469,8 +469,27 @@ def test_a_disk_that_fills_up_meanwhile_ends_with_one_clear_error(shelves, targe
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "raw").write_text("a file where the folder should be")
-    with pytest.raises(FetchError, match=r"the folder .*raw/diem cannot be made"):
+    with pytest.raises(FetchError, match=r"raw/diem cannot be written \(Not a directory\)") as caught:
         download(["file:///x"], tmp_path / "raw" / "diem" / "x.7z")
+    assert caught.value.code == "unwritable"
+
+
+def test_a_half_file_that_cannot_be_written_is_named_and_no_other_mirror_is_asked(shelves, target):
+    shelf = shelves["/x.7z"] = Shelf()
+    target.with_name("x.7z.part").mkdir(parents=True)
+    with pytest.raises(FetchError, match=r"x\.7z\.part cannot be written \(Is a directory\)") as caught:
+        download([shelves.url("/x.7z"), shelves.url("/x.7z")], target)
+    assert caught.value.code == "unwritable" and len(shelf.asked) == 1
+
+
+def test_a_source_that_cannot_be_read_is_one_mirrors_answer(tmp_path, target, monkeypatch):
+    def locked(*_args):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "locked"))
+
+    (tmp_path / "locked").write_bytes(BODY)
+    monkeypatch.setattr(transport, "_pour", locked)
+    with pytest.raises(FetchError, match=r"Permission denied.*locked"):
+        download([(tmp_path / "locked").as_uri()], target)
 
 
 def test_a_process_killed_in_the_middle_is_resumed_by_the_next(shelves, target):

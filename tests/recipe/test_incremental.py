@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.recipe import build as build_module
+from pipeline.recipe import view as view_module
 from pipeline.recipe.build import Build
 from pipeline.recipe.stages import STAGES
 from pipeline.settings import Settings, load
@@ -84,7 +85,7 @@ def test_a_corpus_added_runs_and_rewrites_nothing_of_the_others(mini_world, tmp_
 
 
 def test_a_version_bumped_with_the_same_bytes_stops_there(mini_store, ran, monkeypatch):
-    monkeypatch.setitem(build_module.STAGES, "recordings", replace(STAGES["recordings"], version=99))
+    monkeypatch.setitem(view_module.STAGES, "recordings", replace(STAGES["recordings"], version=99))
     counts = rebuild(mini_store, remembered(mini_store), ran)
     assert set(counts) == {"recordings"}
 

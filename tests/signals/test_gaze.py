@@ -116,10 +116,11 @@ def test_a_coarse_count_picture_is_the_fine_one_summed_up():
     np.testing.assert_array_equal(fine.reshape(36, 20, 40, 32).sum(axis=(1, 3)), coarse)
 
 
-@pytest.mark.parametrize("size", [3, 7, 49, 255, 257, 320])
+@pytest.mark.parametrize("size", [32, 69, 97, 133, 141, 320])
 def test_the_last_point_before_the_far_edge_belongs_to_the_last_cell(size):
-    just_inside = np.nextafter(1066.0, 0)
-    counts = gaze.fixation_counts([just_inside], [np.nextafter(710.0, 0)], (710, 1066), (size, size))
+    # Scaled to 69 or 133 of 720, and 97 or 141 of 710 px, it would round onto the edge.
+    x_px, y_px = np.nextafter(720.0, 0), np.nextafter(710.0, 0)
+    counts = gaze.fixation_counts([x_px], [y_px], (710, 720), (size, size))
     assert counts[-1, -1] == 1
 
 

@@ -17,12 +17,10 @@ from pipeline.signals import media
 
 from . import flash_and_beep
 
-BASE = "[Parsed_showinfo_1 @ 0x1] [info] config in time_base: 1/50, frame_rate: 25/1"
-
 
 def shown(frame: int, ticks: int | str) -> str:
-    """One line of the filter showinfo."""
-    return f"[Parsed_showinfo_1 @ 0x1] [info] n: {frame:3d} pts: {ticks:>6} pts_time:0 fmt:rgb24"
+    """What the filter metadata notes of one picture."""
+    return f"frame:{frame:<4d} pts:{ticks!s:<7} pts_time:0\npicture=1"
 
 
 def ffmpeg(*arguments: str | Path) -> None:
@@ -39,17 +37,18 @@ def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
 def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Read from an ffmpeg that says some lines, delivers some bytes and ends with some status."""
 
-    def stream(lines: list[str], n_bytes: int, status: int = 0) -> media.FrameStream:
-        said = "\n".join(lines)
+    def stream(notes: list[str], n_bytes: int, status: int = 0, says: str = "") -> media.FrameStream:
+        noted = "\n".join(notes)
         fake = tmp_path / "ffmpeg"
         fake.write_text(
             '#!/bin/sh\n[ "$1" = -version ] && echo "ffmpeg version 8.1 C" && exit 0\n'
-            f"cat >&2 <<'END'\n{said}\nEND\nhead -c {n_bytes} /dev/zero\nexit {status}\n"
+            "pipe=$(echo \"$*\" | sed 's/.*pipe[^0-9]*\\([0-9]*\\):key.*/\\1/')\n"
+            f"cat >/dev/fd/$pipe <<'END'\n{noted}\nEND\necho '{says}' >&2\nhead -c {n_bytes} /dev/zero\nexit {status}\n"
         )
         fake.chmod(0o755)
         monkeypatch.setenv("AVE_FFMPEG", str(fake))
-        facts = media.Probe("mp4", Fraction(1, 2), 1.0, video_index=0)
-        return media.FrameStream(tmp_path / "clip.mp4", facts, (4, 5), 1, media.Limits(stall_s=2))
+        facts = media.Probe("mp4", Fraction(1, 2), 1.0, video_index=0, time_base=Fraction(1, 50))
+        return media.FrameStream(tmp_path / "clip.mp4", facts, (4, 5), 1, media.Limits(stall_s=1))
 
     return stream
 
@@ -146,12 +145,12 @@ def test_damage_in_the_middle_is_kept_as_a_complaint(tmp_path: Path):
 
 
 def test_times_are_shifted_to_the_container_clock(pretend):
-    stream = pretend([BASE, shown(0, 25), shown(1, 27)], 2 * 60)
+    stream = pretend([shown(0, 25), shown(1, 27)], 2 * 60)
     assert [time_s for time_s, _ in stream] == [Fraction(0), Fraction(1, 25)]
 
 
 def test_an_ffmpeg_that_fails_after_some_pictures_is_an_error(pretend):
-    stream = pretend([BASE, shown(0, 25), "[h264 @ 0x2] [error] out of luck"], 60, status=187)
+    stream = pretend([shown(0, 25)], 60, status=187, says="[h264 @ 0x2] [error] out of luck")
     next(stream)
     with pytest.raises(
         MediaError, match=r"clip\.mp4: ffmpeg gave up after 1 pictures.*h264: out of luck.*Fetch it again"
@@ -161,7 +160,7 @@ def test_an_ffmpeg_that_fails_after_some_pictures_is_an_error(pretend):
 
 
 def test_an_ffmpeg_that_stops_inside_a_picture_is_an_error(pretend):
-    stream = pretend([BASE, shown(0, 25)], 61)
+    stream = pretend([shown(0, 25)], 61)
     with pytest.raises(MediaError, match="stopped inside picture 1") as caught:
         list(stream)
     assert caught.value.code == "decode-failed"
@@ -169,7 +168,7 @@ def test_an_ffmpeg_that_stops_inside_a_picture_is_an_error(pretend):
 
 def test_a_file_that_decodes_to_nothing_is_an_error(pretend):
     with pytest.raises(MediaError, match=r"not one picture.*mov: no key frame") as caught:
-        list(pretend(["[mov @ 0x2] [error] no key frame"], 0))
+        list(pretend([], 0, says="[mov @ 0x2] [error] no key frame"))
     assert caught.value.code == "no-frames"
 
 
@@ -185,12 +184,12 @@ def test_a_file_that_decodes_to_nothing_is_an_error(pretend):
 )
 def test_times_that_do_not_belong_to_pictures_are_an_error(pretend, lines: list[str], what: str):
     with pytest.raises(MediaError, match=what) as caught:
-        list(pretend([BASE, *lines], 2 * 60))
+        list(pretend(lines, 2 * 60))
     assert caught.value.code == "frame-times"
 
 
-def test_a_picture_without_a_line_in_the_log_is_an_error(pretend, monkeypatch: pytest.MonkeyPatch):
-    stream = pretend([BASE, shown(0, 25)], 2 * 60)
+def test_a_picture_without_a_note_of_its_time_is_an_error(pretend):
+    stream = pretend([shown(0, 25)], 2 * 60)
     with pytest.raises(MediaError, match="picture 1 has no presentation time"):
         list(stream)
 

@@ -118,7 +118,7 @@ def test_of_several_streams_the_largest_picture_and_the_default_sound_are_meant(
 def test_the_size_is_that_of_the_picture_as_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, turn: int, shown: tuple[int, int]
 ):
-    stream = {"codec_type": "video", "index": 0, "width": 64, "height": 48}
+    stream = {"codec_type": "video", "index": 0, "width": 64, "height": 48, "time_base": "1/25"}
     stream["side_data_list"] = [{"side_data_type": "Display Matrix", "rotation": -turn}]
     facts = media.probe(pretend(monkeypatch, tmp_path, streams=[stream], format={"format_name": "mov"}))
     assert facts.rotation_deg == turn
@@ -126,9 +126,11 @@ def test_the_size_is_that_of_the_picture_as_shown(
 
 
 def test_what_a_file_does_not_say_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    stream = {"codec_type": "video", "index": 3, "width": 8, "height": 6, "avg_frame_rate": "0/0", "nb_frames": "N/A"}
+    stream = {"codec_type": "video", "index": 3, "time_base": "1/1000", "width": 8, "height": 6}
+    stream |= {"r_frame_rate": "0/0", "avg_frame_rate": "0/0", "nb_frames": "N/A", "sample_aspect_ratio": "0:1"}
     facts = media.probe(pretend(monkeypatch, tmp_path, streams=[stream], format={"format_name": "matroska"}))
-    assert facts == media.Probe("matroska", Fraction(0), None, video_index=3, width_px=8, height_px=6)
+    said = {"video_index": 3, "time_base": Fraction(1, 1000), "width_px": 8, "height_px": 6}
+    assert facts == media.Probe("matroska", Fraction(0), None, **said)
 
 
 def test_names_that_look_like_protocols_and_options_are_only_names(

@@ -67,7 +67,7 @@ def test_no_ffmpeg_anywhere_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_variable_that_names_nothing_is_an_error_not_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AVE_FFPROBE", str(tmp_path / "gone"))
-    with pytest.raises(ToolError, match="AVE_FFPROBE.*gone.*unset it"):
+    with pytest.raises(ToolError, match=r"AVE_FFPROBE.*gone.*unset it"):
         media.ffprobe_path()
     (tmp_path / "clip.mp4").write_bytes(b"something")
     with pytest.raises(ToolError, match="AVE_FFPROBE"):
@@ -135,9 +135,12 @@ def test_a_hanging_ffmpeg_is_killed_with_its_child(tmp_path: Path, monkeypatch: 
 
 def test_a_child_that_talks_but_never_delivers_runs_out_of_time(tmp_path: Path):
     talking = script(tmp_path / "ffmpeg", "while :; do echo still here >&2; sleep 0.05; done")
-    with Child([str(talking)], "clip.mp4", limits=Limits(stall_s=5, total_s=0.6)) as child:
-        with pytest.raises(MediaError, match=r"took more than 0\.6 s.*still here") as caught:
-            child.read_all()
+    limits = Limits(stall_s=5, total_s=0.6)
+    with (
+        Child([str(talking)], "clip.mp4", limits=limits) as child,
+        pytest.raises(MediaError, match=r"took more than 0\.6 s.*still here") as caught,
+    ):
+        child.read_all()
     assert caught.value.code == "timeout"
 
 
