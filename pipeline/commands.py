@@ -255,4 +255,3 @@ def _score_table(finished: Build) -> Path | None:
     for name in state.fresh:
         return finished.folder("score", "all").item_folder(name) / "table.md"
     return None
-

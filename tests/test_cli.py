@@ -107,7 +107,9 @@ def test_verify_finds_a_flipped_bit_and_the_next_build_mends_it(mini_store, caps
 
 def test_export_lays_out_one_folder_with_an_index(mini_store, tmp_path, capsys):
     out = tmp_path / "shards"
-    assert main(["export", "--store", str(mini_store), "--format", "wds", "--out", str(out), "--executor", "serial"]) == 0
+    assert (
+        main(["export", "--store", str(mini_store), "--format", "wds", "--out", str(out), "--executor", "serial"]) == 0
+    )
     index = json.loads((out / "index.json").read_text())
     listed = {shard["file"] for item in index["items"] for shard in item["shards"]}
     assert listed == {path.name for path in out.glob("*.tar")} != set()

@@ -11,7 +11,7 @@ from pipeline.settings import Settings
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
-    settings = Settings(corpora=("diem",), sigma_dva=1.5, partial=True, raw="/a path/with \"quotes\"", formats=("wds",))
+    settings = Settings(corpora=("diem",), sigma_dva=1.5, partial=True, raw='/a path/with "quotes"', formats=("wds",))
     settings_file.save(settings, tmp_path)
     assert settings_file.load(tmp_path) == settings
 

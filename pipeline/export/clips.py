@@ -17,7 +17,7 @@ repeats, and so does its log-mel example. A clip is a dictionary:
 
 `ClipDataset` gives any clip by number and decodes its 16 pictures each time. `ClipStream` gives each clip of an
 epoch once and decodes each picture once: prefer it for whole epochs and for prediction. Batches are best made by
-`collate`, which keeps the pictures' memory layout; torch's own turns every clip, which takes longer than decoding.
+`collate`, which keeps the pictures' memory layout; torch's own turns every clip, about as slow as decoding it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class _Clips:
     fixation_size : (height, width), optional
         Of the count picture; the density map's size where None. Counts add up to the frame's fixations at any size.
     mix : int
-        Samples whose clips are mixed when shuffling; `ClipStream` keeps as many in memory, about 20 MB each.
+        Samples whose clips a shuffled `ClipStream` mixes and keeps in memory, about 20 MB each; a shuffled
+        `ClipDataset` mixes all.
 
     Raises
     ------
@@ -91,7 +92,7 @@ class _Clips:
         normalise: str | None = "kinetics",
         stride: int = 1,
         fixation_size: tuple[int, int] | None = None,
-        mix: int,
+        mix: int = 4,
     ):
         if min(frames, stride, mix, world_size) < 1 or not 0 <= rank < world_size:
             raise UsageError(
@@ -107,6 +108,7 @@ class _Clips:
         self._check_lead_in()
         self._sample, self._target = self._list_clips()
         self._share = rank_share(len(self._sample), rank, world_size, even=even)
+        self._begin_epoch()
 
     def __len__(self) -> int:
         """Clips of this rank in an epoch."""
@@ -115,9 +117,14 @@ class _Clips:
     def set_epoch(self, epoch: int) -> None:
         """Take the order of another epoch; call it before each pass of a shuffled training."""
         self.epoch = epoch
+        self._begin_epoch()
 
-    def _plan(self) -> NDArray[np.int64]:
-        plan = epoch_plan(self._sample, seed=self.seed, epoch=self.epoch, shuffle=self.shuffle, mix=self.mix)
+    def _begin_epoch(self) -> None:
+        """Forget what was known of another epoch."""
+        raise NotImplementedError
+
+    def _plan(self, mix: int) -> NDArray[np.int64]:
+        plan = epoch_plan(self._sample, seed=self.seed, epoch=self.epoch, shuffle=self.shuffle, mix=mix)
         return plan[slice(*self._share)]
 
     def _list_clips(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -174,14 +181,8 @@ class ClipDataset(_Clips, Dataset[Clip]):
     its workers by itself; one with persistent workers keeps the epoch it started with.
     """
 
-    def __init__(self, shards: Shards, **options: Any):
-        super().__init__(shards, mix=1 << 30, **options)
-        self._order = self._plan()
-
-    def set_epoch(self, epoch: int) -> None:
-        """Permute anew."""
-        super().set_epoch(epoch)
-        self._order = self._plan()
+    def _begin_epoch(self) -> None:
+        self._order = self._plan(mix=len(self.shards) or 1)
 
     def __getitem__(self, index: int) -> Clip:
         if not -len(self) <= index < len(self):
@@ -191,7 +192,7 @@ class ClipDataset(_Clips, Dataset[Clip]):
 
 
 class ClipStream(_Clips, IterableDataset[Clip]):
-    """Each clip of an epoch once, each picture decoded once. Arguments as in `_Clips`; `mix` is 4 by default.
+    """Each clip of an epoch once, each picture decoded once. Arguments as in `_Clips`.
 
     A DataLoader's workers share a rank's clips among themselves. To stop and go on within an epoch, tell the
     stream what has been used, because with workers only the training loop knows, and keep `state_dict`:
@@ -205,17 +206,15 @@ class ClipStream(_Clips, IterableDataset[Clip]):
     the next pass gives exactly the clips that are left, with any number of workers.
     """
 
-    def __init__(self, shards: Shards, *, mix: int = 4, **options: Any):
-        super().__init__(shards, mix=mix, **options)
-        self._pending = np.ones(len(self), bool)
-        self._resumed = False
-        self._passes_in_worker = 0
+    _passes_in_worker = 0
+
+    def _begin_epoch(self) -> None:
+        self._pending, self._resumed = np.ones(len(self), bool), False
 
     def set_epoch(self, epoch: int) -> None:
         """Go to another epoch; the epoch that it is in already is left as it is, so that a resumed one goes on."""
         if epoch != self.epoch:
             super().set_epoch(epoch)
-            self._pending[:], self._resumed = True, False
 
     def advance(self, batch: Mapping[str, Any]) -> None:
         """Note that the clips of a batch have been used."""
@@ -263,7 +262,7 @@ class ClipStream(_Clips, IterableDataset[Clip]):
                 "so the order of the first epoch would come again.",
                 remedy="Make the DataLoader with persistent_workers=False.",
             )
-        plan = self._plan()
+        plan = self._plan(self.mix)
         segments: OrderedDict[int, SegmentPictures] = OrderedDict()
         for place in places:
             number = int(self._sample[plan[place]])

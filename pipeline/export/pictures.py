@@ -3,7 +3,7 @@
 Conventions
 -----------
 Pictures are [frame, row, col, channel], RGB. A clip keeps this memory order all the way, because it is what the
-decoder writes and what a 3-D convolution in channels-last layout reads: turning it costs more than decoding.
+decoder writes and what a 3-D convolution in channels-last layout reads: turning it takes about as long as decoding.
 Normalised means (value / 255 − mean) / std per channel; without a normalisation, value / 255.
 Pixel values become floats by one multiply and one subtract over rows of 3 × width numbers with the channel
 constants tiled along them, which the processor does in wide vectors: 1.8 ms per clip of 16 × 256 × 320, against
@@ -61,21 +61,18 @@ class Normaliser:
         return clip
 
 
-def decode(jpegs: Sequence[memoryview], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-    """Decode pictures of one size into one array, shape (n, height, width, 3), uint8.
+def decode(jpegs: Sequence[memoryview], out: NDArray[np.uint8]) -> None:
+    """Decode pictures into `out`, shape (n, height, width, 3).
 
     Pixel for pixel what `features.frames.decode_jpeg` gives, without its copies.
 
     Raises
     ------
     ValueError
-        If one is not a JPEG, or of another size than the first (or than `out`).
+        If one is not a JPEG, or of another size than `out`.
     """
-    if out is None:
-        out = new_pictures(jpegs[0], len(jpegs))
     for number, jpeg in enumerate(jpegs):
         simplejpeg.decode_jpeg(jpeg, "RGB", fastdct=False, fastupsample=False, buffer=_sized(out, number, jpeg))
-    return out
 
 
 def new_pictures(jpeg: memoryview, n: int) -> NDArray[np.uint8]:

@@ -38,7 +38,8 @@ BATCH_FRAMES = 64
 # for a quarter more bytes and a third more time. The exact DCT gains 0.6 to 2.8 dB and costs nothing.
 CHROMA = "420"
 
-WHOLE_SHARE = 0.9  # a video that ends before this share of what its container declares was cut short
+WHOLE_SHARE = 0.9  # a video that ends before this share of what its container declares was cut short ...
+LAST_PICTURE_S = 1.0  # ... unless its last picture is meant to stand so long
 SLOT_SHARE = 0.25  # how far, in frames, a picture may be from its place in a constant rate: jitter of WebM is 0.1
 SKIPPED_SHARE = 0.02  # places of a constant rate that may be empty: AVI files skip one after the first picture
 
@@ -203,9 +204,11 @@ def refuse_truncated(name: str, probe: media.Probe, clock_s: Sequence[Fraction])
     MediaError
         Code "truncated".
     """
-    declared_s = probe.video_duration_s or probe.duration_s
+    # ffprobe measures the length of a broken AVI anew, but still tells the number of frames in its header
+    counted_s = [float((probe.n_frames or 0) / rate) for rate in probe.rates]
+    declared_s = max([probe.video_duration_s or probe.duration_s or 0.0, *counted_s])
     found_s = float(clock_s[-1] - clock_s[0])
-    short_of_time = declared_s is not None and found_s + 1 < WHOLE_SHARE * declared_s
+    short_of_time = found_s + LAST_PICTURE_S < WHOLE_SHARE * declared_s
     short_of_frames = probe.n_frames is None or len(clock_s) < WHOLE_SHARE * probe.n_frames
     if short_of_time and short_of_frames:
         raise MediaError(

@@ -96,7 +96,7 @@ def train(job: Job) -> None:
         "model": {"name": settings.model, "options": settings.model_options},
         "settings": dataclasses.asdict(settings),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "shards": {name: sha256_of(index) for name, index in sorted(job.files["shards"].items())},
+        "shards": {name: sha256_of(index) for name, index in sorted(job.files["shards"].items()) if _is_read(name)},
         "clips": {"train": len(train_clips), "val": len(val_clips)},  # of one epoch
         "device": device.type, "torch": torch.__version__, "threads": torch.get_num_threads(),
         "steps": steps, "steps_done": 0, "best": None, "stopped": None, "train_loss": [], "val_loss": [],
@@ -192,6 +192,10 @@ def indexes_of(shards: Mapping[str, Path], split: str) -> list[Path]:
             code="empty-split",
         )
     return indexes
+
+
+def _is_read(name: str) -> bool:
+    return name.split("/")[1] in ("train", "val")
 
 
 def _open_clips(

@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import io
 import os
+import re
 import select
 import signal
 import subprocess
@@ -205,5 +206,5 @@ class Child:
 
     def last_words(self, n_lines: int = 3) -> str:
         """The end of standard error, for a message."""
-        words = [line for line in self.tail if line][-n_lines:]
-        return " / ".join(words) or "none"
+        words = " / ".join([line for line in self.tail if line][-n_lines:])
+        return re.sub(r" @ 0x[0-9a-f]+", "", words) or "none"  # addresses differ from run to run

@@ -296,9 +296,10 @@ def read_soundtrack(
         )
     log = Log(path)
     with Child(_sound_command(path, facts), path.name, on_line=log.hear, limits=limits) as child:
-        samples = np.frombuffer(child.read_all(), "<f4")
+        content = child.read_all()
         if child.finish() != 0:
-            raise _decode_error(path, log, f"gave up after {len(samples)} samples of sound")
+            raise _decode_error(path, log, f"gave up after {len(content) // 4} samples of sound")
+    samples = np.frombuffer(content, "<f4")
     first = round((facts.start_s + Fraction(start_s)) * facts.sound_rate_hz)
     return _place(path, samples, log, first, facts.sound_rate_hz), facts.sound_rate_hz
 

@@ -116,7 +116,7 @@ def probe(path: str | os.PathLike[str]) -> Probe:
     sounds = [stream for stream in streams if stream.get("codec_type") == "audio" and int(stream.get("sample_rate", 0))]
     name = container.get("format_name", "")
     if not (pictures or sounds) or NOT_VIDEO.match(name):
-        why = child.last_words().replace(str(path), path.name) if status else f"ffprobe calls it {name!r}"
+        why = child.last_words().replace(file_url(path), path.name) if status else f"ffprobe calls it {name!r}"
         raise MediaError(
             f"{path.name}: neither a video nor a soundtrack that ffmpeg can read ({why}).",
             remedy="A download that was cut short looks like this: fetch it again and compare its size.",

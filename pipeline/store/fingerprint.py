@@ -43,8 +43,6 @@ def sha256_of(path: Path) -> str:
     return hasher.hexdigest()
 
 
-def item_fingerprint(
-    stage: str, version: int, params: Mapping[str, Any], item: str, inputs: Mapping[str, Any]
-) -> str:
+def item_fingerprint(stage: str, version: int, params: Mapping[str, Any], item: str, inputs: Mapping[str, Any]) -> str:
     """Fingerprint of one item of one stage; equal fingerprints mean equal bytes may be expected."""
     return digest({"stage": stage, "version": version, "params": params, "item": item, "inputs": inputs})

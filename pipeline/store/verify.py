@@ -37,4 +37,3 @@ def verify_store(folders: Iterable[tuple[str, StageFolder]]) -> tuple[list[str],
             (folder.item_folder(name) / RECORD_NAME).unlink(missing_ok=True)
         folder.forget(lost)
     return damaged, n_files
-

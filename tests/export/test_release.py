@@ -6,13 +6,19 @@ import json
 import os
 import shutil
 
+import numpy as np
+import pyarrow as pa
 import pytest
+import simplejpeg
+import torch
 
 from pipeline.errors import ExportError, UsageError
+from pipeline.export import reader
 from pipeline.export.clips import ClipDataset
-from pipeline.export.shards import materialise, verify_export
+from pipeline.export.shards import build_item, materialise, verify_export
+from pipeline.schemas import FRAMES
 
-from .conftest import FORMATS
+from .conftest import FORMATS, make_job, make_stimulus
 
 
 def flip_one_byte(path):
@@ -202,6 +208,29 @@ def test_a_broken_picture_is_named_with_its_sample(items, tmp_path):
     shard.write_bytes(data[:at] + bytes(200) + data[at + 200 :])
     with pytest.raises(ExportError, match=r"sample coutrot1--clip_1--000000: a picture cannot be decoded"):
         ClipDataset(folder)[0]
+
+
+def test_a_picture_of_another_size_than_the_others_is_refused(tmp_path):
+    source = make_stimulus(tmp_path / "stages", "diem/mixed", n_frames=20, n_steps=90)
+    small = simplejpeg.encode_jpeg(np.zeros((16, 16, 3), np.uint8))
+    with pa.OSFile(str(source.files["frames"]), "wb") as sink, pa.ipc.new_file(sink, FRAMES) as writer:
+        jpegs = [*source.jpegs[:10], small, *source.jpegs[11:]]
+        columns = [pa.array(range(20), pa.int32()), pa.array(source.times_s), pa.array(jpegs, pa.binary())]
+        writer.write_batch(pa.record_batch(columns, schema=FRAMES))
+    build_item(make_job(tmp_path / "out", "diem", "train", [source]))
+    with pytest.raises(ExportError, match=r"a picture is 16 x 16 px \(height x width\), the others 24 x 40"):
+        ClipDataset(tmp_path / "out")[12]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_more_shards_than_may_be_open_are_read_all_the_same(items, monkeypatch, name):
+    folder = items[name]["diem", "train"]
+    expected = [clip["video"] for clip in (ClipDataset(folder)[k] for k in (0, 83, 1, 82))]
+    monkeypatch.setattr(reader, "OPEN_SHARDS", 1)
+    monkeypatch.setattr(reader, "KEPT_HEADS", 1)
+    clips = ClipDataset(folder)
+    assert all(torch.equal(clips[k]["video"], video) for k, video in zip((0, 83, 1, 82), expected, strict=True))
+    assert len(clips.shards._readers) == 1
 
 
 @pytest.mark.parametrize(

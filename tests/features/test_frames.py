@@ -199,6 +199,16 @@ class TestTruncation:
         probe = media.Probe("x", Fraction(0), None, video_duration_s=declared_s, n_frames=declared_frames)
         frames.refuse_truncated("clip", probe, steps(Fraction(25), n_frames))
 
+    def test_a_broken_avi_is_known_by_its_count_of_frames(self, shared_data: Path, tmp_path: Path):
+        content = (shared_data / "videos" / "talk_screencast_1024x576.avi").read_bytes()
+        (tmp_path / "part.avi").write_bytes(content[: len(content) // 2])
+        with pytest.raises(MediaError, match=r"part\.avi: its pictures end after 4\.\d+ s .*8\.36 s \(209 frames\)"):
+            build(tmp_path / "part.avi", tmp_path / "out", SMALL)
+
+    def test_an_avi_that_repeats_pictures_by_empty_chunks_is_whole(self):
+        probe = media.Probe("avi", Fraction(0), 10.0, rates=(Fraction(25),), n_frames=250)
+        frames.refuse_truncated("clip", probe, steps(Fraction(20), 200))
+
     @pytest.mark.parametrize("declared_frames", [250, None], ids=["counted", "uncounted"])
     def test_refused(self, declared_frames: int | None):
         probe = media.Probe("x", Fraction(0), 10.0, n_frames=declared_frames)

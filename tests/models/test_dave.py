@@ -79,9 +79,7 @@ def test_the_papers_clip_gives_the_papers_map():
     assert saliency.shape == (1, *model.wants.map_size) == (1, 32, 40)
 
 
-@pytest.mark.parametrize(
-    ("modality", "expected"), [("av", 69_747_485), ("video", 36_449_105), ("audio", 36_250_061)]
-)
+@pytest.mark.parametrize(("modality", "expected"), [("av", 69_747_485), ("video", 36_449_105), ("audio", 36_250_061)])
 def test_parameters_at_the_papers_width(modality, expected):
     with torch.device("meta"):
         model = models.build("dave", modality=modality)

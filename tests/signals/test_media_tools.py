@@ -163,6 +163,14 @@ def test_a_child_that_floods_both_pipes_does_not_block(tmp_path: Path):
         assert child.finish() == 3
 
 
+def test_a_child_that_has_delivered_but_does_not_end_is_given_up(tmp_path: Path):
+    lingering = script(tmp_path / "ffmpeg", "printf ab", "exec 1>&-", "sleep 60")
+    with Child([str(lingering)], "clip.mp4", limits=Limits(stall_s=0.3)) as child:
+        assert child.read_all() == b"ab"
+        with pytest.raises(MediaError, match="did not end"):
+            child.finish()
+
+
 def test_leaving_a_child_early_ends_it(tmp_path: Path):
     pid_file = tmp_path / "pid"
     endless = script(tmp_path / "ffmpeg", f'echo $$ > "{pid_file}"', "exec yes")
