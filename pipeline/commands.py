@@ -153,6 +153,9 @@ def _run(store: Path, settings: Settings, executor: str) -> int:
     print(corpus_line(store))
     if failures:
         print(failure_table(failures), file=sys.stderr)
+    if session.stopped is not None:
+        raise session.stopped
+    if failures:
         return 1
     if left := _left(Build(settings, store)):
         message = f"The build ended before {', '.join(left)}."

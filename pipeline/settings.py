@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -65,14 +66,21 @@ class Settings:
     segment_frames: int = 64
     lead_in_frames: int = 15
     samples_per_shard: int = 64
-    # first learning stage
+    # first learning stage: a small model, a minute or two on two cores
     model: str = "dave"
     modality: str = "av"
     fusion: str = "concat"
     model_width: int = 8
-    train_steps: int = 60
+    train_steps: int = 40
+    train_every: int = 3
+    train_scale: int = 2
+    train_mix: int = 32
+    train_evaluations: int = 4
+    val_clips: int = 24
     batch: int = 8
+    learning_rate: float = 1e-3
     seed: int = 1
+    predict_every: int = 5
 
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
@@ -115,7 +123,8 @@ class Settings:
 _POSITIVE = (
     *("frame_height", "frame_width", "jpeg_quality", "max_sound_difference_s", "mel_bands", "sigma_dva"),
     *("density_height", "density_width", "segment_frames", "samples_per_shard"),
-    *("model_width", "train_steps", "batch"),
+    *("model_width", "train_steps", "train_every", "train_scale", "train_mix", "train_evaluations", "val_clips"),
+    *("batch", "learning_rate", "predict_every"),
 )
 
 
@@ -139,7 +148,7 @@ def save(settings: Settings, store: Path) -> None:
     )
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
-    draft = path.with_name(f"{SETTINGS_NAME}.{os.getpid()}")
+    draft = path.with_name(f".tmp-{SETTINGS_NAME}-{socket.gethostname()}-{os.getpid()}")  # as `store.leftovers` sweeps
     draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)
 

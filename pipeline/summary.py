@@ -30,7 +30,8 @@ def failure_table(failures: Sequence[Failure]) -> str:
 
 def _about(failure: Failure) -> str:
     message = failure.message.replace("\n", "\n      ")
-    return message if failure.item in message else f"{failure.item}: {message}"
+    named = any(word.strip(".,:;") == failure.item for word in message.split())  # as a word, not as part of a path
+    return message if named else f"{failure.item}: {message}"
 
 
 def corpus_line(store: Path) -> str:

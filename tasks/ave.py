@@ -111,8 +111,8 @@ class BuildAVE(_WithOptions):
         failures = session.failures()
         session.close()
         if failures:
-            table = failure_table(failures)
-            print(table, file=sys.stderr)
+            if not self.session:  # `ave` prints the table itself, at the very end
+                print(failure_table(failures), file=sys.stderr)
             raise BuildFailed(f"{len(failures)} item(s) failed.", remedy="Mend them and run the same command again.")
         session.build.failed.clear()
 
@@ -143,10 +143,12 @@ class ExportShards(BuildAVE):
 def run(store: Path, settings: Settings, executor: str, progress: Progress | None = None) -> Session:
     """Run BuildAVE in this process under fully resolved settings and return the closed session.
 
+    Failed items do not raise, nor does what stopped the build half-way: see `Session.failures` and `Session.stopped`.
+
     Raises
     ------
     AveError
-        If the build could not begin (lock, disk, usage). Failed items do not raise; see `Session.failures`.
+        If the build could not begin (lock, disk, usage).
     """
     luigi.task_register.Register.clear_instance_cache()
     session = Session(store, settings, executor, progress)

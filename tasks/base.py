@@ -8,21 +8,22 @@ not fail its task: what depends on that item is left out, the rest goes on, and 
 from __future__ import annotations
 
 import atexit
-import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 import luigi
 
 from pipeline import settings as settings_file
-from pipeline.errors import AveError, StoreError
+from pipeline.errors import AveError, UsageError
 from pipeline.recipe.build import Build
 from pipeline.recipe.stages import POOLED, get
 from pipeline.settings import Settings
 from pipeline.store import executors
 from pipeline.store.folders import Failure
+from pipeline.store.items import explained
+from pipeline.store.leftovers import sweep
 from pipeline.store.lock import store_lock
 from pipeline.store.progress import Progress, log_path
 
@@ -34,11 +35,15 @@ class BuildFailed(AveError):
 
 
 class Session:
-    """One run of one recipe on one store: its build, its executor, its lock, its log."""
+    """One run of one recipe on one store: its build, its executor, its lock, its log.
+
+    `stopped` is the first error that no single item is to blame for; Luigi would only log it.
+    """
 
     def __init__(self, store: Path, settings: Settings, executor: str, progress: Progress | None = None):
         self.store = store
         self.build = Build(settings, store)
+        self.stopped: Exception | None = None
         self._executor_spec = executor
         self._executor: executors.Executor | None = None
         self._progress = progress
@@ -50,21 +55,36 @@ class Session:
         self.open()
         assert self._executor is not None
         assert self._progress is not None
-        self.build.run(stage, corpus, self._executor, self._progress)
+        with self.watch():
+            self.build.run(stage, corpus, self._executor, self._progress)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Keep the first error of a block for whoever reports the build, and pass it on."""
+        try:
+            yield
+        except Exception as error:
+            told = explained(error, str(self.store), self.store) if isinstance(error, OSError) else error
+            self.stopped = self.stopped or told
+            raise
 
     def open(self) -> None:
-        """Make the store, take its lock, remember the settings. Raises StoreError, UsageError."""
+        """Take the lock, sweep what killed builds left, remember the settings. Raises StoreError, UsageError."""
         if self._open:
             return
         self._executor = executors.make(self._executor_spec)
         self.build.corpora  # noqa: B018 - unknown names and broken manifests must be said before anything is written
+        if self.store.exists() and not self.store.is_dir():
+            raise UsageError(f"{self.store} is a file, expected a folder.", remedy="Name another with --store.")
         try:
             self.store.mkdir(parents=True, exist_ok=True)
             self._resources.enter_context(store_lock(self.store))
+            sweep(self.store)
             settings_file.save(self.build.settings, self.store)
+            self._progress = self._progress or Progress(log_path(self.store))
         except OSError as error:
-            raise _cannot_write(self.store, error) from error
-        self._progress = self._progress or Progress(log_path(self.store))
+            self._resources.close()
+            raise explained(error, str(self.store), self.store) from error
         self._resources.callback(self._progress.close)
         self._resources.callback(self._executor.close)
         self._open = True
@@ -121,7 +141,9 @@ class StageTask(luigi.Task):
 
     def complete(self) -> bool:
         """Whether every item is fresh, or has failed in this session."""
-        return not session_named(self.session).build.unsettled(self.stage, self.corpus)
+        session = session_named(self.session)
+        with session.watch():
+            return not session.build.unsettled(self.stage, self.corpus)
 
     def run(self) -> None:
         """Make what is not fresh."""
@@ -131,14 +153,3 @@ class StageTask(luigi.Task):
 def task_of(stage: str, corpus: str, session: str) -> StageTask:
     """The task that stands for a (stage, corpus) in a session."""
     return StageTask.registry[stage](corpus=corpus, session=session)
-
-
-def _cannot_write(store: Path, error: OSError) -> StoreError:
-    if error.errno == 28:
-        free = shutil.disk_usage(store.parent).free >> 20
-        return StoreError(f"{store}: the disk is full ({free} MiB free).", remedy="Free some space.", code="disk-full")
-    return StoreError(
-        f"{store}: the store cannot be written ({error.strerror}).",
-        remedy="Give yourself write access to it, or choose another with --store.",
-        code="read-only",
-    )

@@ -38,7 +38,10 @@ OWN_SOUND = {"Coutrot_Database1": "OriginalSounds", "Coutrot_Database2": "AudioV
 NTSC = Fraction(1000, 1001)
 
 _MAT_V5, _HDF5 = b"MATLAB 5.0 MAT-file", b"\x89HDF\r\n\x1a\n"
-_LOADMAT_FAILS_WITH = (ValueError, TypeError, LookupError, EOFError, OSError, ArithmeticError, MemoryError, zlib.error)
+_LOADMAT_FAILS_WITH = (
+    *(ValueError, TypeError, LookupError, EOFError, OSError, ArithmeticError, MemoryError, zlib.error),
+    UnboundLocalError,  # scipy 1.17 on some broken headers
+)
 
 
 class CoutrotRelease(Release):

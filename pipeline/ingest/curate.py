@@ -1,8 +1,8 @@
 """Admit or refuse one stimulus, and cut its gaze to the frames that picture and gaze share.
 
-A stimulus is admitted when its observers heard its sound, its gaze belongs to a picture of this size and
-this number of frames, and a soundtrack exists, is not silent and is as long as the picture. A refusal is
-data: a row of rejected.parquet and no files downstream. A broken file is an error, and may be mended.
+A stimulus is admitted when its observers heard its sound, some of them looked at the picture, and its soundtrack is
+not silent and as long as the picture. A refusal is data: a row of rejected.parquet and no files downstream. A broken
+file is an error, and may be mended: gaze and picture of different size or length, no soundtrack where sound was heard.
 
 Conventions
 -----------
@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.errors import MediaError
+from pipeline.errors import GazeError, MediaError
 from pipeline.ingest.audit import DIFFERS, audit_row
 from pipeline.ingest.claims import compare_claims
 from pipeline.records import DiemVideo, Geometry, Rejection, StimulusEntry
@@ -74,6 +74,11 @@ class Claims:
         """Frames that have both picture and gaze."""
         return max(0, min(self.video["n_frames"], self.gaze_frames))
 
+    @property
+    def rejections(self) -> list[Rejection]:
+        """What the reader of the gaze rejected."""
+        return [Rejection(**row) for row in self.recordings["rejections"]]
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -91,8 +96,10 @@ def build_item(job: Job) -> dict[str, Any]:
 
     Raises
     ------
+    GazeError
+        If gaze and picture cannot belong together (see `require_one_video`).
     MediaError
-        If the soundtrack is there and cannot be decoded.
+        If there is no soundtrack (code "no-sound"), or none that can be decoded.
     """
     values, params = job.values, job.params
     claims = Claims(
@@ -107,9 +114,9 @@ def build_item(job: Job) -> dict[str, Any]:
     sound_start_s = claims.video["first_time_s"] if values["sound_is_video"] else 0.0
     sound, refusal = judge(claims, fixations.num_rows, job.files["sound"], sound_start_s, **params)
 
-    rejections = [Rejection(**row) for row in claims.recordings["rejections"]]
+    rejections = claims.rejections
     if refusal is not None:
-        rejections.append(refusal)
+        rejections += [] if refusal in rejections else [refusal]
     elif sound is not None:
         rejections += _recording_rejections(claims, fixations, rejections, lost)
         _check_accounting(claims, fixations.num_rows, rejections)
@@ -126,9 +133,18 @@ def judge(
 ) -> tuple[Sound | None, Rejection | None]:
     """The first reason to refuse the stimulus, if there is one; the sound is decoded only when all else is well.
 
-    `limits` are those of `sound_refusals`.
+    `limits` are those of `sound_refusals`. Raises what `require_one_video` and `measure_sound` raise.
     """
-    refusal = next(claim_refusals(claims, n_fixations), None)
+    refusal = refused_by_claims(claims)
+    if refusal is None:
+        require_one_video(claims)
+        if n_fixations == 0:
+            refusal = _refusal(
+                claims,
+                "no-fixations",
+                f"None of {len(claims.recordings['observers'])} recordings has a fixation inside the picture. "
+                "Look at the raw gaze, and at the placement in manifests/geometry.csv.",
+            )
     if refusal is not None:
         return None, refusal
     try:
@@ -136,48 +152,60 @@ def judge(
     except MediaError as error:
         if error.code != "no-sound":
             raise
-        return None, _refusal(claims, "no-sound", str(error))
+        raise MediaError(
+            f"{claims.entry.stimulus}: {error.message} Expected the sound that was heard ({claims.entry.audio_evidence}).",
+            remedy="Get video and sound of the release again. If nobody heard it, say so in manifests/stimuli.csv "
+            "(column audio_presented).",
+            code=error.code,
+        ) from error
     return sound, next(sound_refusals(claims, sound, **limits), None)
 
 
-def claim_refusals(claims: Claims, n_fixations: int) -> Iterator[Rejection]:
-    """Reasons to refuse that need no look at the sound, the most fundamental first."""
-    entry, video = claims.entry, claims.video
-    if entry.audio_presented == "no":
-        yield _refusal(
+def refused_by_claims(claims: Claims) -> Rejection | None:
+    """The refusal that needs no look at the picture: the reader's own, or sound that nobody heard."""
+    for rejection in claims.rejections:
+        if rejection.level == "stimulus":
+            return rejection
+    if claims.entry.audio_presented == "no":
+        return _refusal(
             claims,
             "audio-not-presented",
-            f"Observers did not hear the sound ({entry.audio_evidence}). If they did, correct audio_presented and "
-            "audio_evidence of this row in manifests/stimuli.csv.",
+            f"Observers did not hear the sound ({claims.entry.audio_evidence}). If they did, correct audio_presented "
+            "and audio_evidence of this row in manifests/stimuli.csv.",
         )
+    return None
+
+
+def require_one_video(claims: Claims) -> None:
+    """Stop where gaze and picture cannot be of the same video.
+
+    Raises
+    ------
+    GazeError
+        Code "size-mismatch" or "frame-count".
+    """
+    stimulus, video = claims.entry.stimulus, claims.video
     decoded = (video["width_px"], video["height_px"])
     gaze = (claims.recordings["width_px"], claims.recordings["height_px"])
     table = (claims.diem_video.width_px, claims.diem_video.height_px) if claims.diem_video else decoded
     for claimed, who in ((gaze, "the gaze was recorded on"), (table, "manifests/diem_videos.csv lists")):
         if claimed != decoded:
             swapped = " (width and height are swapped)" if claimed == decoded[::-1] else ""
-            yield _refusal(
-                claims,
-                "size-mismatch",
-                f"The video shows {decoded[0]} x {decoded[1]} pixels, {who} {claimed[0]} x {claimed[1]}{swapped}. "
-                "Put the video of the original size in place, not a scaled or turned copy.",
+            raise GazeError(
+                f"{stimulus}: the video shows {decoded[0]} x {decoded[1]} pixels, {who} {claimed[0]} x {claimed[1]}"
+                f"{swapped}. Expected the same size.",
+                remedy="Put the video of the original size in place, not a scaled or turned copy.",
+                code="size-mismatch",
             )
     difference, allowed = abs(claims.gaze_frames - video["n_frames"]), claims.max_frame_difference
     if claims.n_frames == 0 or (allowed is not None and difference > allowed):
-        offset = f" after frame_offset {entry.frame_offset}" if entry.frame_offset else ""
-        yield _refusal(
-            claims,
-            "frame-count",
-            f"The gaze covers {claims.gaze_frames} frames{offset}, the video decodes to {video['n_frames']}; "
-            + (f"they may differ by {allowed}. " if allowed is not None else "no frame is left. ")
-            + "Fetch the video again, or enter the shift in manifests/stimuli.csv (column frame_offset).",
-        )
-    if n_fixations == 0:
-        yield _refusal(
-            claims,
-            "no-fixations",
-            f"None of {len(claims.recordings['observers'])} recordings has a fixation inside the picture. "
-            "Look at the raw gaze, and at the placement in manifests/geometry.csv.",
+        offset = f" after frame_offset {claims.entry.frame_offset}" if claims.entry.frame_offset else ""
+        expected = "at least one frame that both have" if allowed is None else f"a difference of at most {allowed}"
+        raise GazeError(
+            f"{stimulus}: {claims.gaze_frames} gaze frames{offset}, but the video decodes to {video['n_frames']}. "
+            f"Expected {expected}.",
+            remedy="Fetch the video again, or enter the shift in manifests/stimuli.csv (column frame_offset).",
+            code="frame-count",
         )
 
 

@@ -50,7 +50,7 @@ def run_child(module: str, job: Job) -> None:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+            env=_environment(),
             start_new_session=True,
         )
         tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
@@ -85,6 +85,12 @@ def child_main(work: Callable[[Job], None], argv: list[str] | None = None) -> in
         print(json.dumps({"error": {"message": error.message, "remedy": error.remedy, "code": error.code}}), flush=True)
         return 1
     return 0
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with this package on the path; threads that wait sleep, for spinning starves whoever shares the cores."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": path}
 
 
 def _to_json(job: Job) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,7 +47,6 @@ class Build(View):
         """Make every item of one (stage, corpus) that is not fresh; failures are kept, not raised."""
         stage, folder = STAGES[stage_name], self.folder(stage_name, corpus)
         state = self.state(stage_name, corpus)
-        folder.sweep()
         tasks = [(name, self._task(stage, corpus, name)) for name in state.to_run]
         records: list[ItemRecord] = []
         failures = {
@@ -89,8 +89,9 @@ class Build(View):
         item = f"{corpus}/{name}"
         fingerprint = self.fingerprint(stage, corpus, name, self.state(stage.name, corpus).wanted[name])
         log = self.store / "logs" / f"{stage.name}-{corpus}-{name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        with contextlib.suppress(OSError):  # on a full disk the failure itself must still be told
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         if isinstance(error, AveError):
             return Failure(stage.name, item, fingerprint, error.code, error.message, error.remedy, str(log))
         message = f"{type(error).__name__}: {error}"

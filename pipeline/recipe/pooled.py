@@ -5,8 +5,10 @@ The conventions are those of `wiring`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 
+from pipeline import corpora
 from pipeline.errors import AveError, ExportError
 from pipeline.recipe.stages import POOLED
 from pipeline.recipe.view import View
@@ -95,7 +97,7 @@ def shards_items(view: View, corpus: str) -> Items:
         if isinstance(wired, Wanted) and gone > view.settings.tolerance * total:
             wired = ExportError(
                 f"{corpus}: {gone} of {total} stimuli failed, so its shards would be incomplete.",
-                remedy=f"Mend them and build again, or allow it: --tolerance {gone / total:.3f}.",
+                remedy=f"Mend them and build again, or allow it: --tolerance {math.ceil(1000 * gone / total) / 1000}.",
                 code="incomplete",
             )
         for name in view.settings.formats:
@@ -197,7 +199,10 @@ def report_items(view: View, _corpus: str) -> Items:
 
 
 def missing_rejections(view: View, corpus: str) -> list[Rejection]:
-    """Rows for what a build goes without: artifacts not in RAW, stimuli without media, items that failed."""
+    """Rows for what a build goes without: artifacts not in RAW, stimuli without media, items that failed.
+
+    Every stimulus that was asked for and is lost this way has a row of its own.
+    """
     rows = []
     for artifact in artifacts_in_play(view, corpus)[1]:
         wanted = " or ".join((*artifact.packed, *([f"{artifact.folder}/"] if artifact.folder else [])))
@@ -207,4 +212,10 @@ def missing_rejections(view: View, corpus: str) -> list[Rejection]:
     for failure in view.settled_failures(corpus):
         level = "source" if failure.stage in ("fetch", "unpack") else "stimulus"
         rows.append(Rejection(level, failure.item, f"failed-{failure.code}", 1, failure.message))
-    return rows
+    lost = {row.subject for row in rows}
+    for entry in view.entries(corpus):
+        needed = [f"{corpus}/{artifact}" for artifact in corpora.get(corpus).artifacts_of(entry.name)]
+        gone = " and ".join(artifact for artifact in needed if artifact in lost)
+        if gone and entry.stimulus not in lost:
+            rows.append(Rejection("stimulus", entry.stimulus, "source-missing", 1, f"needs {gone}"))
+    return list(dict.fromkeys(rows))  # what several stages failed with alike is said once

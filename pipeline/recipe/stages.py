@@ -50,9 +50,13 @@ class Stage:
 
 
 _LEARN = {
-    **{name: name for name in ("model", "modality", "fusion", "batch", "seed")},
+    **{name: name for name in ("model", "modality", "fusion", "batch", "learning_rate", "seed", "val_clips")},
     "width": "model_width",
     "steps": "train_steps",
+    "every": "train_every",
+    "scale": "train_scale",
+    "mix": "train_mix",
+    "evaluations": "train_evaluations",
 }
 
 _TABLE = (
@@ -109,7 +113,15 @@ _TABLE = (
         "{segment_frames}+{lead_in_frames}frames",
     ),
     Stage("train", 1, "pipeline.learn.train:build_item", ("shards",), _LEARN, "{model}-w{model_width}", pooled=True),
-    Stage("predict", 1, "pipeline.learn.predict:build_item", ("shards", "train"), {}, "val", pooled=True),
+    Stage(
+        "predict",
+        1,
+        "pipeline.learn.predict:build_item",
+        ("shards", "train"),
+        {"every": "predict_every"},
+        "val",
+        pooled=True,
+    ),
     Stage("score", 1, "pipeline.evaluate.scores:build_item", ("shards", "predict"), {}, "val", pooled=True),
     Stage(
         "report",

@@ -15,7 +15,7 @@ from pipeline import corpora
 from pipeline.errors import AveError, UsageError, did_you_mean
 from pipeline.ingest import fetch
 from pipeline.ingest.manifest import Manifest, load
-from pipeline.recipe.stages import POOLED, STAGES, Stage, downstream, wanted_for
+from pipeline.recipe.stages import POOLED, STAGES, Stage, downstream, upstream, wanted_for
 from pipeline.recipe.state import StageState, differences
 from pipeline.recipe.wanted import Items, Waiting, Wanted
 from pipeline.records import Artifact, Located, StimulusEntry
@@ -197,8 +197,9 @@ class View:
         return [name for name in (*state.to_run, *state.broken) if name not in failed] + waiting
 
     def settled_failures(self, corpus: str) -> list[Failure]:
-        """Every failure of this build in one corpus, in the order of the stages."""
-        return [row for stage in STAGES for row in self.failed.get((stage, corpus), {}).values()]
+        """Every failure of this build that keeps a corpus's sources or stimuli from being published, stage by stage."""
+        stages = [stage.name for stage in upstream("publish")]  # shards may have failed too, before or after publishing
+        return [row for stage in stages for row in self.failed.get((stage, corpus), {}).values()]
 
     def failed_share(self, corpus: str) -> tuple[int, int]:
         """How many of a corpus's stimuli failed in this build (themselves or their artifact), out of how many."""
@@ -229,7 +230,7 @@ class View:
                 continue
             state.wanted[name] = item
             fingerprint = self.fingerprint(stage, corpus, name, item)
-            record = folder.record(name, fingerprint)
+            record = folder.record(name)
             reason = self._why(stage, corpus, name, item, record)
             if record is not None and not reason:
                 state.fresh[name] = record

@@ -7,23 +7,20 @@ Layout
     STORE/stages/<stage>/<variant>/<corpus>/_FAILURES.json  items that failed last time, and why
 
 `_STAGE.json` is a cache that makes a no-op build one read a stage. The items' own records are the truth:
-after a kill the cache is behind, and the records that it lacks are read one by one.
+after a kill the cache is behind, and the records that are newer than it are read one by one.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from pipeline.store.items import TEMPORARY_PREFIX, TRASH_PREFIX, ItemRecord, read_record
+from pipeline.store.items import RECORD_NAME, ItemRecord, read_record
+from pipeline.store.leftovers import temporary
 
 STAGE_RECORD = "_STAGE.json"
 FAILURES_RECORD = "_FAILURES.json"
@@ -57,16 +54,9 @@ class StageFolder:
         """Where the item called `name` (inside its corpus) is published."""
         return self.path if self.single else self.path / name
 
-    def record(self, name: str, fingerprint: str = "") -> ItemRecord | None:
-        """The item's record, None when it was never finished; does not look at the outputs.
-
-        When the stage record does not hold the wanted `fingerprint`, the item's own record has the last word:
-        a build that was killed leaves items newer than the stage record.
-        """
-        cached = self._records().get(name)
-        if cached is not None and fingerprint in ("", cached.fingerprint):
-            return cached
-        return read_record(self.item_folder(name)) or cached
+    def record(self, name: str) -> ItemRecord | None:
+        """The item's record, None when it was never finished; does not look at the outputs."""
+        return read_record(self.path) if self.single else self._records().get(name)
 
     def names(self) -> list[str]:
         """Names of all items that have ever been published here, sorted."""
@@ -76,7 +66,7 @@ class StageFolder:
         return sorted(name for name in folders if not name.startswith("."))
 
     def known_records(self) -> list[ItemRecord]:
-        """Every record of the stage record, fresh or not: what earlier builds took and wrote."""
+        """Every item's record, fresh or not: what earlier builds took and wrote."""
         alone = read_record(self.path) if self.single else None
         return [alone] if alone else list(self._records().values())
 
@@ -110,30 +100,28 @@ class StageFolder:
         """Library versions that the stage last ran with."""
         return (_read_json(self._beside(STAGE_RECORD)) or {}).get("provenance", {})
 
-    def sweep(self) -> int:
-        """Remove what dead processes of this host left half-written; returns how many folders went."""
-        swept = 0
-        root = self.path.parent if self.single else self.path
-        for entry in os.scandir(root) if root.is_dir() else ():
-            if entry.name.startswith((TEMPORARY_PREFIX, TRASH_PREFIX)) and _abandoned(entry.name):
-                shutil.rmtree(entry.path, ignore_errors=True)
-                swept += 1
-        return swept
-
     def _records(self) -> dict[str, ItemRecord]:
         if self._cache is None:
             items = ({} if self.single else _read_json(self._beside(STAGE_RECORD)) or {}).get("items", {})
-            self._cache = {name: ItemRecord.from_json(row) for name, row in items.items()}
+            self._cache = {name: ItemRecord.from_json(row) for name, row in items.items()} | self._newer_records()
         return self._cache
+
+    def _newer_records(self) -> dict[str, ItemRecord]:
+        """Records of the items that were finished after the stage record was written: a killed build leaves such."""
+        written_ns = _changed_ns(self._beside(STAGE_RECORD)) or 0
+        newer = [name for name in self.names() if (_changed_ns(self.path / name / RECORD_NAME) or -1) >= written_ns]
+        found = {name: read_record(self.path / name) for name in newer}
+        return {name: record for name, record in found.items() if record is not None}
 
     def _beside(self, name: str) -> Path:
         return self.path.parent / f".{self.path.name}{name}" if self.single else self.path / name
 
 
-def _abandoned(name: str) -> bool:
-    """A leftover `.tmp-<item>-<host>-<pid>` of this host whose process is gone."""
-    host, _, pid = name.rpartition("-")
-    return host.endswith(f"-{socket.gethostname()}") and not (pid.isdigit() and psutil.pid_exists(int(pid)))
+def _changed_ns(path: Path) -> int | None:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
 
 
 def _read_json(path: Path) -> Any:
@@ -145,7 +133,7 @@ def _read_json(path: Path) -> Any:
 
 def _replace_json(path: Path, data: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft = temporary(path)
     with open(draft, "w", encoding="utf-8") as file:
         json.dump(data, file, ensure_ascii=False)
         file.flush()

@@ -12,11 +12,11 @@ Some stages own nothing: what they vouch for lies elsewhere (in RAW). Their func
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
 import shutil
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -26,10 +26,11 @@ from typing import Any
 from pipeline.errors import StoreError
 from pipeline.store.fingerprint import sha256_of
 from pipeline.store.job import Job
+from pipeline.store.leftovers import temporary, trash
 
 RECORD_NAME = "record.json"
-TEMPORARY_PREFIX = ".tmp-"
-TRASH_PREFIX = ".trash-"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,10 @@ def resolve(dotted: str) -> Any:
 def execute(task: ItemTask) -> ItemRecord:
     """Run one item's stage function and publish the result; raises what the function raises, leaving nothing."""
     started = time.perf_counter()
-    task.folder.parent.mkdir(parents=True, exist_ok=True)
-    out = task.folder.parent / f"{TEMPORARY_PREFIX}{task.folder.name}-{socket.gethostname()}-{os.getpid()}"
+    out = temporary(task.folder)
     shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
     try:
+        out.mkdir(parents=True)
         job = Job(task.stage, task.item, out, task.files, task.values, task.params)
         facts = dict(resolve(task.function)(job) or {})
         external = facts.pop("external", None)
@@ -131,7 +131,8 @@ def execute(task: ItemTask) -> ItemRecord:
         swap_in(out, task.folder)
         return record
     except OSError as error:
-        raise _explained(error, task) from error
+        where = f"{task.stage} of {task.item}, writing below {task.folder.parent}"
+        raise explained(error, where, task.folder.parent) from error
     finally:
         shutil.rmtree(out, ignore_errors=True)
 
@@ -146,13 +147,13 @@ def read_record(folder: Path) -> ItemRecord | None:
 
 def swap_in(new: Path, final: Path) -> None:
     """Make folder `new` visible as `final`, replacing what was there; a crash leaves the old, the new, or none."""
-    trash = final.parent / f"{TRASH_PREFIX}{final.name}-{socket.gethostname()}-{os.getpid()}"
-    shutil.rmtree(trash, ignore_errors=True)
+    old = trash(final)
+    shutil.rmtree(old, ignore_errors=True)
     if final.exists():
-        os.rename(final, trash)
+        os.rename(final, old)
     os.rename(new, final)
     fsync_folder(final.parent)
-    shutil.rmtree(trash, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -193,17 +194,20 @@ def _write_durably(path: Path, text: str) -> None:
     fsync_folder(path.parent)
 
 
-def _explained(error: OSError, task: ItemTask) -> Exception:
-    """Turn the operating system's word for a full or read-only disk into ours; leave other errors as they are."""
-    where = f"{task.stage} of {task.item}, writing below {task.folder.parent}"
-    if error.errno == 28:  # ENOSPC
-        free = shutil.disk_usage(task.folder.parent).free
+def explained(error: OSError, where: str, folder: Path) -> Exception:
+    """Turn the operating system's word for a full or read-only disk below `folder` into ours; pass on other errors."""
+    # NumPy reports what a full disk cut off as "8192 requested and 4096 written", without a number
+    cut_off = error.errno is None and str(error).endswith(" written")
+    if error.errno in _FULL or cut_off:
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        free_mib = shutil.disk_usage(existing).free >> 20
         return StoreError(
-            f"{where}: the disk is full ({free >> 20} MiB free).",
+            f"{where}: the disk is full, or your quota is used up ({free_mib} MiB free on the disk).",
             remedy="Free some space or move the store (--store), then run the same command again: finished items stay.",
             code="disk-full",
         )
-    if error.errno in (13, 30) and str(task.folder.parent) in str(error.filename or ""):
+    place = Path(str(error.filename or "nowhere"))
+    if error.errno in _READ_ONLY and (place.is_relative_to(folder) or folder.is_relative_to(place)):
         return StoreError(
             f"{where}: the store cannot be written ({error.strerror}).",
             remedy="Give yourself write access to the store, or choose another with --store.",

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import StoreError
+from pipeline.store.leftovers import started_s, temporary
 
 LOCK_NAME = ".lock"
 
@@ -45,7 +46,7 @@ def _take(path: Path) -> None:
         "process_start": psutil.Process().create_time(),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
-    draft = path.with_name(f"{LOCK_NAME}-{mine['host']}-{mine['pid']}")
+    draft = temporary(path)
     draft.write_text(json.dumps(mine), encoding="utf-8")
     try:
         for _ in range(3):  # two stale locks in a row can only be a race with another builder
@@ -78,8 +79,7 @@ def _break_if_stale(path: Path) -> None:
 
 
 def _lives(holder: dict) -> bool:
-    try:
-        started = psutil.Process(int(holder["pid"])).create_time()
-    except (psutil.NoSuchProcess, KeyError, ValueError):
-        return False
-    return abs(started - float(holder.get("process_start", 0.0))) < 2.0  # a recycled pid started at another time
+    pid = str(holder.get("pid", ""))
+    started = started_s(int(pid)) if pid.isdigit() else None
+    # A recycled pid started at another time.
+    return started is not None and abs(started - float(holder.get("process_start", 0.0))) < 2.0

@@ -6,8 +6,9 @@ On a terminal a bar a stage with items, rate, time to go and failures; elsewhere
 
 from __future__ import annotations
 
+import contextlib
 import json
-import sys
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,10 +57,11 @@ class Progress:
             self._log = open(log_path, "a", encoding="utf-8")  # noqa: SIM115 - closed in close()
 
     def log(self, **event: object) -> None:
-        """Append one JSON line."""
+        """Append one JSON line; a log that cannot be written (a full disk) must not stop the build."""
         if self._log is not None:
-            self._log.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")
-            self._log.flush()
+            with contextlib.suppress(OSError):
+                self._log.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")
+                self._log.flush()
 
     @contextmanager
     def stage(self, stage: str, corpus: str, *, n_items: int, n_kept: int) -> Iterator[StageBar]:
@@ -90,10 +92,11 @@ class Progress:
     def close(self) -> None:
         """Close the log."""
         if self._log is not None:
-            self._log.close()
+            with contextlib.suppress(OSError):
+                self._log.close()
             self._log = None
 
 
 def log_path(store: Path) -> Path:
     """A new log file's name: the time and the process."""
-    return store / "logs" / f"build-{time.strftime('%Y%m%d-%H%M%S')}-{sys.platform}.jsonl"
+    return store / "logs" / f"build-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"

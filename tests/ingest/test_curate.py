@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import MediaError
+from pipeline.errors import AveError, MediaError
 from pipeline.ingest import curate
-from pipeline.records import DiemVideo, Geometry, StimulusEntry
+from pipeline.records import DiemVideo, Geometry, Rejection, StimulusEntry
 from pipeline.schemas import FIXATIONS, STIMULI
 from pipeline.store.job import Job
 
@@ -166,6 +166,12 @@ class Bench:
         assert row["count"] == self.video["n_frames"]
         return f"{row['reason']}: {row['detail']}"
 
+    def failed_with(self) -> str:
+        """Run, expect an error, and return its code and words."""
+        with pytest.raises(AveError) as caught:
+            self.run()
+        return f"{caught.value.code}: {caught.value}"
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
@@ -278,35 +284,50 @@ def test_sound_that_was_not_played_is_refused_before_anything_else(bench: Bench)
     assert "audio-not-presented: Observers did not hear the sound (shown in silence)." in bench.refused_with()
 
 
-def test_a_picture_of_another_size_than_the_gaze_is_refused_and_a_swap_is_named(bench: Bench):
+def test_what_the_reader_refused_stays_refused_by_its_own_reason(bench: Bench):
+    detail = "only in the condition Visual"
+    row = Rejection("stimulus", ENTRY.stimulus, "no-own-soundtrack-condition", 1, detail)
+    bench.rejections = [asdict(row)]
+    bench.gaze_frames, bench.gaze_size = 0, (0, 0)
+    assert bench.run() == {"admitted": False, "reason": "no-own-soundtrack-condition", "n_frames": 0}
+    assert bench.json("rejected.json") == [asdict(row)]
+
+
+def test_a_picture_of_another_size_than_the_gaze_is_an_error_and_a_swap_is_named(bench: Bench):
     bench.gaze_size = (48, 64)
-    detail = bench.refused_with()
-    assert "size-mismatch: The video shows 64 x 48 pixels, the gaze was recorded on 48 x 64" in detail
-    assert "swapped" in detail
+    said = bench.failed_with()
+    assert "size-mismatch: diem/toy_64x48: the video shows 64 x 48 pixels, the gaze was recorded on 48 x 64" in said
+    assert "swapped" in said
 
 
-def test_a_scaled_copy_of_the_video_is_refused_without_talk_of_a_swap(bench: Bench):
+def test_a_scaled_copy_of_the_video_is_an_error_without_talk_of_a_swap(bench: Bench):
     bench.video |= {"width_px": 32, "height_px": 24}
-    detail = bench.refused_with()
-    assert detail.startswith("size-mismatch: The video shows 32 x 24 pixels")
-    assert "swapped" not in detail
+    said = bench.failed_with()
+    assert said.startswith("size-mismatch: diem/toy_64x48: the video shows 32 x 24 pixels")
+    assert "swapped" not in said
 
 
-def test_a_size_that_the_table_of_diem_videos_contradicts_is_refused(bench: Bench):
+def test_a_size_that_the_table_of_diem_videos_contradicts_is_an_error(bench: Bench):
     bench.diem_video = DiemVideo(ENTRY.name, 80, 48, 100, True)
-    assert "manifests/diem_videos.csv lists 80 x 48" in bench.refused_with()
+    assert "manifests/diem_videos.csv lists 80 x 48" in bench.failed_with()
 
 
-def test_too_many_frames_apart_is_refused_with_both_counts_and_the_remedy(bench: Bench):
+def test_too_many_frames_apart_is_an_error_with_both_counts_and_the_remedy(bench: Bench):
     bench.gaze_frames = 104
-    detail = bench.refused_with()
-    assert detail.startswith("frame-count: The gaze covers 104 frames, the video decodes to 100; they may differ by 2.")
-    assert "frame_offset" in detail
+    said = bench.failed_with()
+    assert said.startswith("frame-count: diem/toy_64x48: 104 gaze frames, but the video decodes to 100.")
+    assert "Expected a difference of at most 2." in said
+    assert "frame_offset" in said
+
+
+def test_gaze_that_shares_no_frame_with_the_picture_is_an_error_whatever_the_limit(bench: Bench):
+    bench.gaze_frames, bench.max_frame_difference = 0, None
+    assert "frame-count: diem/toy_64x48: 0 gaze frames, but the video decodes to 100" in bench.failed_with()
 
 
 def test_an_offset_counts_towards_the_frame_difference(bench: Bench):
     bench.entry = StimulusEntry(**{**asdict(ENTRY), "frame_offset": 5})
-    assert "The gaze covers 95 frames after frame_offset 5, the video decodes to 100" in bench.refused_with()
+    assert "95 gaze frames after frame_offset 5, but the video decodes to 100" in bench.failed_with()
 
 
 def test_without_a_limit_the_smaller_number_of_frames_is_taken_and_audited(bench: Bench):
@@ -369,10 +390,12 @@ def test_an_undecodable_soundtrack_is_an_error_and_no_refusal(bench: Bench):
     assert caught.value.code == "not-a-video"
 
 
-def test_a_video_without_a_soundtrack_is_refused(bench: Bench, shared_data: Path):
+def test_a_video_without_a_soundtrack_is_an_error(bench: Bench, shared_data: Path):
     bench.sound = shared_data / "videos" / "edge" / "no_audio_city_720x405.mpg"
     bench.sound_is_video = True
-    assert bench.refused_with().startswith("no-sound: no_audio_city_720x405.mpg: has no soundtrack.")
+    said = bench.failed_with()
+    assert said.startswith("no-sound: diem/toy_64x48: no_audio_city_720x405.mpg: has no soundtrack.")
+    assert "Expected the sound that was heard (the sound was played)." in said
 
 
 def test_sound_inside_the_video_is_read_from_the_first_picture_on(bench: Bench, shared_data: Path):

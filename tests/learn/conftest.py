@@ -11,7 +11,7 @@ from pipeline.store.job import Job
 from tests.learn.tiny import make_shards
 
 # Seconds in all, on one thread: a quarter of the pictures, four channels.
-QUICK = {"width": 4, "scale": 2, "steps": 3, "batch": 2, "every": 4, "evaluations": 3, "val_clips": 4, "threads": 1}
+QUICK = {"width": 4, "scale": 2, "steps": 2, "batch": 2, "every": 4, "evaluations": 1, "val_clips": 3, "threads": 1}
 
 
 @pytest.fixture(autouse=True)

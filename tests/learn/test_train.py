@@ -10,9 +10,10 @@ import sys
 import pytest
 import torch
 
-from pipeline import models
 from pipeline.errors import ModelError
+from pipeline.export.reader import ShardSet
 from pipeline.learn import checkpoints, train
+from tests.learn.conftest import QUICK
 
 LN2 = math.log(2)
 
@@ -53,19 +54,17 @@ def test_a_map_of_zeros_gives_a_finite_loss_and_gradient():
 def test_training_starts_at_the_loss_of_the_uniform_map(train_job, shards):
     job = train_job(steps=1, learning_rate=1e-9)
     train.train(job)
-    clips = train._open_clips(
-        shards, "train", train.from_params(train.TrainSettings, job.params), models.build("dave", width=4), stride=1
-    )
-    targets = torch.stack([clip["target"] for clip in clips if clip["target"].any()])
+    heads = ShardSet([shards["diem/train"]])
+    targets = torch.cat([torch.from_numpy(heads.head(n).density) for n in range(len(heads))])
     uniform = train.kl_loss(torch.ones_like(targets), targets).item()
     assert read_run(job)["train_loss"][0] == pytest.approx(uniform, rel=0.03)
 
 
 def test_a_few_steps_learn_where_people_look(train_job):
-    job = train_job(steps=12, batch=3, every=2, learning_rate=3e-3, schedule="cosine", evaluations=1)
+    job = train_job(steps=14, batch=4, every=2, learning_rate=3e-3, schedule="cosine", evaluations=1)
     train.train(job)
     losses = read_run(job)["train_loss"]
-    assert sum(losses[-3:]) / 3 < 0.7 * losses[0], losses
+    assert sum(losses[-3:]) / 3 < 0.8 * losses[0], losses
 
 
 def test_the_same_job_writes_the_same_bytes_and_another_seed_does_not(train_job):
@@ -79,7 +78,7 @@ def test_the_same_job_writes_the_same_bytes_and_another_seed_does_not(train_job)
 
 
 def test_the_run_says_what_it_was_made_of(train_job, shards):
-    job = train_job(modality="video", fusion="sum")
+    job = train_job(modality="video", fusion="sum", steps=3, evaluations=3)
     train.train(job)
     run = read_run(job)
     assert run["model"]["options"] == {"modality": "video", "fusion": "sum", "width": 4, "shortcut_gradient": True}
@@ -97,7 +96,7 @@ def test_the_weights_kept_are_those_best_on_val(train_job, monkeypatch):
         return next(pretended)
 
     monkeypatch.setattr(train, "evaluate", evaluate)
-    job = train_job()
+    job = train_job(steps=3, evaluations=3)
     train.train(job)
     assert read_run(job)["best"] == {"step": 2, "val_loss": 1.0}
     kept = checkpoints.read(job.out / "weights.safetensors")
@@ -153,20 +152,20 @@ def test_shards_of_another_picture_size_are_refused(train_job, tmp_path):
     from tests.learn.tiny import make_shards
 
     small = make_shards(tmp_path / "small", picture_size=(128, 160))
-    with pytest.raises(ModelError, match="128 × 160 px .*wants 256 × 320"):
+    with pytest.raises(ModelError, match=r"128 × 160 px .*wants 256 × 320"):
         train.train(train_job(files=small))
 
 
 @pytest.mark.slow
 def test_the_stage_trains_in_a_child_and_the_builder_never_imports_torch(shards, tmp_path):
+    as_text = {name: str(path) for name, path in shards.items()}
     code = f"""
 import sys
 from pathlib import Path
 from pipeline.learn.train import build_item
 from pipeline.store.job import Job
-shards = {{name: Path(path) for name, path in { ({k: str(v) for k, v in shards.items()})!r}.items()}}
-params = {dict(width=4, scale=2, steps=2, batch=2, every=4, evaluations=1, val_clips=4, threads=1)!r}
-facts = build_item(Job("train", "all/dave-av", Path({str(tmp_path)!r}), {{"shards": shards}}, {{}}, params))
+shards = {{name: Path(path) for name, path in {as_text!r}.items()}}
+facts = build_item(Job("train", "all/dave-av", Path({str(tmp_path)!r}), {{"shards": shards}}, {{}}, {QUICK!r}))
 assert "torch" not in sys.modules
 print(facts["best"]["step"], facts["stopped"], facts["clips_per_s"] > 0)
 """

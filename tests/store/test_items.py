@@ -86,13 +86,24 @@ def test_swapping_in_replaces_a_folder_that_is_there(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
-def test_the_item_has_the_last_word_over_a_stage_record_that_is_behind(tmp_path):
+def test_items_finished_after_the_stage_record_was_written_have_the_last_word(tmp_path):
     folder = StageFolder(tmp_path)
-    folder.write([execute(task(tmp_path / "a", number=1, fingerprint="old"))], [], {"stage": "toy"})
-    execute(task(tmp_path / "a", number=2, fingerprint="new"))
+    folder.write([execute(task(tmp_path / "a", fingerprint="old"))], [], {"stage": "toy"})
+    for name in ("a", "b"):
+        execute(task(tmp_path / name, fingerprint="new"))
     again = StageFolder(tmp_path)
-    assert again.record("a", "new").fingerprint == "new"
-    assert again.record("a").fingerprint == "old"
+    assert {again.record(name).fingerprint for name in ("a", "b")} == {"new"}
+    assert len(again.known_records()) == 2
+    again.write([], [], {"stage": "toy"})
+    assert sorted(json.loads((tmp_path / "_STAGE.json").read_text())["items"]) == ["a", "b"]
+
+
+def test_items_older_than_the_stage_record_are_not_read_one_by_one(tmp_path):
+    folder = StageFolder(tmp_path)
+    folder.write([execute(task(tmp_path / "a"))], [], {"stage": "toy"})
+    (tmp_path / "a" / "record.json").write_bytes(b"never read")
+    os.utime(tmp_path / "a" / "record.json", (0, 0))
+    assert StageFolder(tmp_path).record("a").item == "corpus/a"
 
 
 def test_writing_a_stage_record_keeps_the_items_it_does_not_mention(tmp_path):
@@ -109,16 +120,3 @@ def test_failures_are_kept_until_they_are_gone(tmp_path):
     assert StageFolder(tmp_path).failures() == {"a": failure}
     StageFolder(tmp_path).write([], [], {})
     assert StageFolder(tmp_path).failures() == {}
-
-
-def test_the_sweep_takes_leftovers_of_dead_processes_only(tmp_path):
-    import socket
-
-    host = socket.gethostname()
-    dead = tmp_path / f".tmp-a-{host}-999999999"
-    alive = tmp_path / f".tmp-b-{host}-{os.getpid()}"
-    elsewhere = tmp_path / ".trash-c-another-host-1"
-    for folder in (dead, alive, elsewhere):
-        folder.mkdir()
-    assert StageFolder(tmp_path).sweep() == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([alive.name, elsewhere.name])
