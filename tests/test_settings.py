@@ -22,7 +22,7 @@ def test_a_store_nothing_was_asked_of_remembers_nothing(tmp_path):
 
 def test_an_unknown_key_is_an_error_that_names_the_nearest(tmp_path):
     (tmp_path / "settings.toml").write_text("sigma_dav = 1.0\n")
-    with pytest.raises(UsageError, match="'sigma_dav'. Did you mean 'sigma_dva'?"):
+    with pytest.raises(UsageError, match=r"'sigma_dav'\. Did you mean 'sigma_dva'\?"):
         settings_file.load(tmp_path)
 
 

@@ -153,7 +153,8 @@ def judge(
         if error.code != "no-sound":
             raise
         raise MediaError(
-            f"{claims.entry.stimulus}: {error.message} Expected the sound that was heard ({claims.entry.audio_evidence}).",
+            f"{claims.entry.stimulus}: {error.message} "
+            f"Expected the sound that was heard ({claims.entry.audio_evidence}).",
             remedy="Get video and sound of the release again. If nobody heard it, say so in manifests/stimuli.csv "
             "(column audio_presented).",
             code=error.code,

@@ -69,5 +69,5 @@ def test_all_goals_together_need_every_stage():
 
 
 def test_an_unknown_stage_is_an_error_that_names_the_nearest():
-    with pytest.raises(UsageError, match="'densty'. Did you mean 'density'?"):
+    with pytest.raises(UsageError, match=r"'densty'\. Did you mean 'density'\?"):
         get("densty")

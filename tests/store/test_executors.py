@@ -32,7 +32,11 @@ def test_a_worker_killed_by_9_fails_its_own_job_only():
     jobs = [(str(number), number) for number in (1, -1, 2, 3, 4, 5)]
     outcomes = {key: (result, error) for key, result, error in executors.make("pool:2").imap(toy_stages.square, jobs)}
     assert {key: result for key, (result, _) in outcomes.items()} == {
-        **{"1": 1, "2": 4, "3": 9, "4": 16, "5": 25},
+        "1": 1,
+        "2": 4,
+        "3": 9,
+        "4": 16,
+        "5": 25,
         "-1": None,
     }
     error = outcomes["-1"][1]

@@ -20,9 +20,9 @@ def test_the_lock_is_there_inside_the_block_and_gone_after(tmp_path):
 
 
 def test_a_second_build_is_refused_and_told_who_holds_it(tmp_path):
-    with store_lock(tmp_path), pytest.raises(StoreError, match=f"pid {os.getpid()} on {socket.gethostname()}"):
-        with store_lock(tmp_path):
-            pass
+    holder = f"pid {os.getpid()} on {socket.gethostname()}"
+    with store_lock(tmp_path), pytest.raises(StoreError, match=holder), store_lock(tmp_path):
+        pass
     assert not (tmp_path / LOCK_NAME).exists()
 
 
