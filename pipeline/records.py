@@ -82,6 +82,7 @@ class StimulusEntry:
     `audio_presented` is "yes" or "no"; `audio_evidence` says how we know. `split_sheet` is
     empty for the one entry that is in train.txt but not in the published sheet.
     `frame_offset`: gaze frame k + frame_offset was on screen with video frame k.
+    `frames_reported`: how many frames others decoded from this video (the STAViS lists); None where nobody says.
     """
 
     corpus: str
@@ -94,6 +95,7 @@ class StimulusEntry:
     audio_presented: str
     audio_evidence: str
     frame_offset: int = 0
+    frames_reported: int | None = None
     note: str = ""
 
     @property

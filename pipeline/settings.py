@@ -95,8 +95,14 @@ class Settings:
             raise UsageError(f"tolerance is {self.tolerance}, expected a fraction of items from 0 to below 1.")
 
     def with_given(self, given: Mapping[str, Any]) -> Settings:
-        """The same settings with every option replaced that was given (is not None)."""
-        return replace(self, **_typed({key: value for key, value in given.items() if value is not None}, "options"))
+        """The same settings with every option replaced that was given (is not None).
+
+        Accepted terms add up: accepting one corpus takes no other one back.
+        """
+        typed = _typed({key: value for key, value in given.items() if value is not None}, "options")
+        if "accept" in typed:
+            typed["accept"] = tuple(dict.fromkeys((*self.accept, *typed["accept"])))
+        return replace(self, **typed)
 
     def absolute(self) -> Settings:
         """The same settings with folders that were given made absolute; the default `raw` stays inside the store."""

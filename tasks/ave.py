@@ -103,7 +103,10 @@ class BuildAVE(_WithOptions):
         """Whether everything asked for is there: no failure, nothing left to make."""
         build = session_named(self._session_name).build
         states = (build.state(stage.name, corpus) for stage, corpus in build.targets())
-        return not build.failed and all(state.n_to_run == 0 for state in states)
+        done = not build.failed and all(state.n_to_run == 0 for state in states)
+        if done:
+            settings_file.save(build.settings, build.store)  # nothing will run, and still this was asked last
+        return done
 
     def run(self) -> None:
         """Reached when every stage has been tried: fails if an item failed."""

@@ -57,6 +57,10 @@ def test_options_replace_only_what_was_given():
     assert base.with_given(given) == Settings(corpora=("diem",), sigma_dva=1.5, only=())
 
 
+def test_accepting_the_terms_of_one_corpus_takes_no_other_one_back():
+    assert Settings(accept=("diem",)).with_given({"accept": ("coutrot1", "diem")}).accept == ("diem", "coutrot1")
+
+
 def test_every_option_replaces_a_settings_field_of_its_kind():
     for option in OPTIONS:
         assert type(getattr(Settings(), option.field)) is option.kind, option.name

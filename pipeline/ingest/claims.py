@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.ingest.audit import AGREES, DIFFERS, NOT_COMPARABLE, audit_row, verdict_of
 from pipeline.ingest.recordings import GOOD_INSIDE_SHARE, OPENING_TOLERANCE_PX
-from pipeline.records import DiemVideo, Geometry
+from pipeline.records import Geometry
 
 FRAMES_TOLERANCE = 2  # users of DIEM report mp4 files that are one or two frames off
 RATE_TOLERANCE_HZ = 1e-3  # containers round their rates; 29.97 and 30000/1001 are one rate
@@ -28,7 +28,7 @@ def compare_claims(
     video: Mapping[str, Any],
     geometry: Geometry,
     frame_offset: int = 0,
-    diem_video: DiemVideo | None = None,
+    frames_reported: int | None = None,
     sound_minus_picture_s: float | None = None,
     max_sound_difference_s: float = 0.0,
     sound_level_dbfs: float | None = None,
@@ -43,8 +43,8 @@ def compare_claims(
     geometry : Geometry
     frame_offset : int
         Gaze frame k + frame_offset was on screen with video frame k.
-    diem_video : DiemVideo, optional
-        What others report about the same video.
+    frames_reported : int, optional
+        How many frames others decoded from the same video.
     sound_minus_picture_s, sound_level_dbfs : float, optional
         None where the sound was not looked at; level None also for digital silence.
     max_sound_difference_s : float
@@ -55,7 +55,7 @@ def compare_claims(
     rows : list of dict
         One row per claim that was made; a claim that nobody makes has no row.
     """
-    rows = _frame_rows(stimulus, recordings, video, frame_offset, diem_video)
+    rows = _frame_rows(stimulus, recordings, video, frame_offset, frames_reported)
     rows += _placement_rows(stimulus, recordings, geometry)
     if sound_minus_picture_s is not None:
         verdict = verdict_of(0, sound_minus_picture_s, max_sound_difference_s)
@@ -74,15 +74,14 @@ def _frame_rows(
     recordings: Mapping[str, Any],
     video: Mapping[str, Any],
     frame_offset: int,
-    diem_video: DiemVideo | None,
+    frames_reported: int | None,
 ) -> list[dict[str, Any]]:
     """Frame counts and frame rate: what others report, what the gaze says, what the video decodes to."""
     rows = []
-    if diem_video is not None and diem_video.n_frames is not None:
-        known = diem_video.n_frames
-        verdict = verdict_of(known, video["n_frames"], FRAMES_TOLERANCE)
-        source = "manifests/diem_videos.csv"
-        rows.append(audit_row("frames_decoded", stimulus, known, video["n_frames"], verdict, source=source))
+    if frames_reported is not None:
+        verdict = verdict_of(frames_reported, video["n_frames"], FRAMES_TOLERANCE)
+        source = "frames_reported of manifests/stimuli.csv"
+        rows.append(audit_row("frames_decoded", stimulus, frames_reported, video["n_frames"], verdict, source=source))
     difference = recordings["n_frames"] - frame_offset - video["n_frames"]
     note = f"gaze {recordings['n_frames']}, picture {video['n_frames']} frames"
     note += f", frame_offset {frame_offset}" if frame_offset else ""

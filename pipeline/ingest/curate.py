@@ -362,7 +362,7 @@ def _audit_rows(
         video=claims.video,
         geometry=claims.geometry,
         frame_offset=claims.entry.frame_offset,
-        diem_video=claims.diem_video,
+        frames_reported=claims.entry.frames_reported,
         sound_minus_picture_s=sound.duration_s - claims.video["duration_s"] if sound else None,
         max_sound_difference_s=max_sound_difference_s,
         sound_level_dbfs=sound.level_dbfs if sound else None,

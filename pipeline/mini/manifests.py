@@ -106,6 +106,7 @@ def _stimulus(plan: Plan) -> dict[str, Any]:
         "audio_presented": "no" if muted else "yes",
         "audio_evidence": "shown with the loudspeakers off" if muted else EVIDENCE[plan.corpus],
         "frame_offset": 0,
+        "frames_reported": "",
         "note": "; ".join(plan.features),
     }
 

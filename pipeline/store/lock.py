@@ -6,6 +6,7 @@ pid and start time lives; a lock from another host is never broken, only reporte
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -17,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import StoreError
-from pipeline.store.leftovers import started_s, temporary
+from pipeline.store.leftovers import started_s, temporary, trash
 
 LOCK_NAME = ".lock"
 
@@ -68,7 +69,7 @@ def _break_if_stale(path: Path) -> None:
     except ValueError:
         holder = {}
     if holder.get("host") == socket.gethostname() and not _lives(holder):
-        path.unlink(missing_ok=True)
+        _take_away(path, holder)
         return
     who = f"pid {holder.get('pid', '?')} on {holder.get('host', '?')}, since {holder.get('since', '?')}"
     raise StoreError(
@@ -76,6 +77,19 @@ def _break_if_stale(path: Path) -> None:
         remedy=f"Wait for it, or stop it; if that host is gone for good, delete {path}.",
         code="locked",
     )
+
+
+def _take_away(path: Path, stale: dict) -> None:
+    """Remove the stale lock, and only that one: another builder may have replaced it since it was read."""
+    aside = trash(path)
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return
+    if json.loads(aside.read_text(encoding="utf-8")) != stale:
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+    aside.unlink()
 
 
 def _lives(holder: dict) -> bool:

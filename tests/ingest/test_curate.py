@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import wave
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -415,7 +415,7 @@ def test_the_same_job_writes_the_same_bytes(bench: Bench):
 
 
 def test_claims_that_the_measurements_contradict_come_out_of_the_audit(bench: Bench):
-    bench.diem_video = DiemVideo(ENTRY.name, 64, 48, 103, True)
+    bench.entry = replace(ENTRY, frames_reported=103)
     bench.gaze_rate = [30, 1]
     bench.video["complaints"] = ["error while decoding"]
     bench.run()

@@ -149,10 +149,10 @@ diem,Blocks,CC0-1.0,none,none,
 coutrot1,More blocks,CC0-1.0,none,none,
 """,
     "stimuli": """corpus,name,ave_name,category,split,category_sheet,split_sheet,audio_presented,\
-audio_evidence,frame_offset,note
-diem,blocks_64x48,blocks_64x48,nature,train,Nature,train,yes,made so,0,
-coutrot1,clip_1,clip_1,social,train,Social,train,yes,made so,0,
-coutrot1,clip_2,clip_2,misc,val,Other,val,yes,made so,0,
+audio_evidence,frame_offset,frames_reported,note
+diem,blocks_64x48,blocks_64x48,nature,train,Nature,train,yes,made so,0,,
+coutrot1,clip_1,clip_1,social,train,Social,train,yes,made so,0,,
+coutrot1,clip_2,clip_2,misc,val,Other,val,yes,made so,0,,
 """,
     "geometry": """corpus,placement,px_per_dva,px_per_dva_low,px_per_dva_high,screen_width_px,screen_height_px,\
 screen_width_cm,screen_height_cm,distance_cm,source,confidence
