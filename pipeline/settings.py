@@ -71,7 +71,7 @@ class Settings:
     modality: str = "av"
     fusion: str = "concat"
     model_width: int = 8
-    train_steps: int = 40
+    train_steps: int = 60
     train_every: int = 3
     train_scale: int = 2
     train_mix: int = 32
@@ -88,6 +88,8 @@ class Settings:
             for word in given if isinstance(given, tuple) else (given,):
                 if word not in known:
                     raise UsageError(f"Unknown {name} {word!r}.", remedy=did_you_mean(word, known))
+        if {"shards", "score"} & set(self.goals) and not self.formats:
+            raise UsageError("Shards are among the goals, but no format.", remedy=f"Choose from: {', '.join(FORMATS)}.")
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}, expected a number above 0.")

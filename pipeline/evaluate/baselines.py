@@ -26,8 +26,8 @@ def uniform(size: tuple[int, int]) -> Map:
 
     Examples
     --------
-    >>> uniform((2, 5))[0, 0]
-    np.float64(0.1)
+    >>> float(uniform((2, 5))[0, 0])
+    0.1
     """
     return np.full(size, 1 / (size[0] * size[1]))
 

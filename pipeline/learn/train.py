@@ -88,7 +88,7 @@ def train(job: Job) -> None:
     model = models.build(settings.model, **settings.model_options).to(device)
     train_clips = _open_clips(job.files["shards"], "train", settings, model, stride=settings.every, shuffle=True)
     val_clips = _open_clips(job.files["shards"], "val", settings, model, stride=_val_stride(job, settings))
-    steps = settings.steps or settings.epochs * math.ceil(len(train_clips) / settings.batch)
+    steps = settings.steps or settings.epochs * max(1, len(train_clips) // settings.batch)
     evaluate_every = math.ceil(steps / settings.evaluations)
     optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=settings.learning_rate)
 

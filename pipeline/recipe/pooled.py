@@ -138,17 +138,18 @@ def _shards_of_split(view: View, corpus: str, split: str, entries: list[Stimulus
     return wanted
 
 
-def _indexes(view: View, wanted: Wanted) -> Waiting | None:
-    """Add the index of every shards item to `wanted`, or say what must be waited for."""
+def _indexes(view: View, wanted: Wanted, splits: tuple[str, ...]) -> Waiting | None:
+    """Add the index of every shards item of these splits to `wanted`, or say what must be waited for."""
     found = {}
-    name_of_format = view.settings.formats[0]
     for corpus in view.corpora:
-        for name in view.state("shards", corpus).wanted:
-            if not name.endswith(f".{name_of_format}"):
+        state = view.state("shards", corpus)
+        for split in splits:
+            name = f"{split}.{view.settings.formats[0]}"
+            if name not in {*state.wanted, *state.waiting, *state.broken}:
                 continue
             if view.fresh("shards", corpus, name) is None:
                 return view.waiting("shards", corpus, name)
-            found[f"{corpus}/{name.split('.')[0]}"] = view.output("shards", corpus, name, "index.json")
+            found[f"{corpus}/{split}"] = view.output("shards", corpus, name, "index.json")
     wanted.file_each("shards", found)
     return None
 
@@ -158,15 +159,15 @@ def _run_name(view: View) -> str:
 
 
 def train_items(view: View, _corpus: str) -> Items:
-    """One item a run: the shards of every corpus."""
+    """One item a run: the train shards, and the val shards that choose among its states; never test."""
     wanted = Wanted()
-    return {_run_name(view): _indexes(view, wanted) or wanted}
+    return {_run_name(view): _indexes(view, wanted, ("train", "val")) or wanted}
 
 
 def predict_items(view: View, _corpus: str) -> Items:
     """One item a run: the validation shards and the trained weights."""
     name, wanted = _run_name(view), Wanted()
-    waiting = _indexes(view, wanted)
+    waiting = _indexes(view, wanted, ("val",))
     if waiting is None and view.fresh("train", POOLED, name) is None:
         waiting = view.waiting("train", POOLED, name)
     if waiting is None:
@@ -176,9 +177,9 @@ def predict_items(view: View, _corpus: str) -> Items:
 
 
 def score_items(view: View, _corpus: str) -> Items:
-    """One item a run: its maps, and the shards that hold the truth."""
+    """One item a run: its maps, the val shards that hold the truth, and the train shards that give the baselines."""
     name, wanted = _run_name(view), Wanted()
-    waiting = _indexes(view, wanted)
+    waiting = _indexes(view, wanted, ("train", "val"))
     if waiting is None and view.fresh("predict", POOLED, name) is None:
         waiting = view.waiting("predict", POOLED, name)
     if waiting is None:
