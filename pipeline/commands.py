@@ -19,6 +19,7 @@ from pipeline.recipe.build import Build
 from pipeline.recipe.stages import Stage, get
 from pipeline.recipe.state import StageState
 from pipeline.settings import Settings
+from pipeline.store import executors
 from pipeline.store.items import resolve
 
 
@@ -35,7 +36,8 @@ def export(arguments: Namespace) -> int:
     formats = tuple(dict.fromkeys(arguments.format or ["wds"]))
     asked = _asked(arguments)
     goals = tuple(dict.fromkeys((*asked.goals, "shards")))
-    settings = replace(asked, formats=tuple(dict.fromkeys((*formats, *asked.formats))), goals=goals)
+    # What is learnt is learnt from the format asked for first: another one beside it must not train anew.
+    settings = replace(asked, formats=tuple(dict.fromkeys((*asked.formats, *formats))), goals=goals)
     status = _run(arguments.store, settings, arguments.executor)
     shards = Build(settings, arguments.store)
     for name in formats:
@@ -98,6 +100,12 @@ def why(arguments: Namespace) -> int:
     state = looked.state(stage.name, _known_corpus(looked, stage, corpus))
     items = {*state.fresh, *state.to_run, *state.waiting, *state.broken}
     if name not in items:
+        curated = None if stage.pooled else looked.fresh("curate", corpus, name)
+        if curated is not None and not curated.facts["admitted"]:
+            raise UsageError(
+                f"{stage.name} has no item {arguments.item!r}: curate refused it ({curated.facts['reason']}).",
+                remedy=f"rejected.parquet says more; what made curate run: `ave why curate {arguments.item}`.",
+            )
         known = [f"{corpus}/{item}" for item in sorted(items)]
         raise UsageError(
             f"{stage.name} has no item {arguments.item!r} under the remembered settings.",
@@ -145,6 +153,7 @@ def _run(store: Path, settings: Settings, executor: str) -> int:
     """Build through Luigi and report; the recipes are found by name because nothing here imports `tasks`."""
     from pipeline.summary import corpus_line, failure_table
 
+    executors.make(executor)  # a wrong word is wrong usage, also where there is nothing to run
     if settings == settings_file.load(store) and not _left(Build(settings, store)):
         print(corpus_line(store))  # nothing to run: no lock, no Luigi, no worker
         return 0
@@ -193,8 +202,9 @@ def _known_corpus(looked: Build, stage: Stage, corpus: str) -> str:
 def _explain(state: StageState, name: str) -> tuple[str, str]:
     if name in state.fresh:
         record = state.fresh[name]
-        made = f"made in {record.seconds:.1f} s, fingerprint {record.fingerprint}"
-        return "fresh", f"{made}; nothing it depends on has changed"
+        ran = f"it ran because: {record.why}; " if record.why else ""
+        made = f"{ran}made in {record.seconds:.1f} s, fingerprint {record.fingerprint}"
+        return "fresh", f"{made}; nothing it depends on has changed since"
     if name in state.broken:
         return "failed", str(state.broken[name])
     if name in state.waiting:
@@ -224,9 +234,12 @@ def _plan_row(looked: Build, stage: Stage, corpus: str) -> dict[str, Any]:
 
 def _expected(looked: Build, stage: Stage, corpus: str, state: StageState) -> tuple[float | None, int | None]:
     """Seconds of one worker and bytes that the items to run will take, from this store's records; None if unknown."""
-    records = list(looked.folder(stage.name, corpus).known_records())
-    if not records or state.n_to_run == 0:
-        return (0.0, 0) if state.n_to_run == 0 else (None, None)
+    if state.n_to_run == 0:
+        return 0.0, 0
+    folders = [looked.folder(stage.name, corpus), *looked.other_variants(stage.name, corpus)]
+    records = next((records for folder in folders if (records := folder.known_records())), [])
+    if not records:
+        return None, None
     seconds = sum(record.seconds for record in records) / len(records)
     n_bytes = sum(record.n_bytes for record in records if record.root is None) / len(records)
     return round(seconds * state.n_to_run, 1), round(n_bytes * state.n_to_run)

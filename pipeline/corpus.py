@@ -99,7 +99,7 @@ class Corpus:
 class Stimulus:
     """One video with the soundtrack it was shown with, and the gaze of everyone who watched it.
 
-    Attributes other than `folder` are the columns of `stimuli.parquet` (ARCHITECTURE, section 3.2).
+    Attributes other than `folder` are the columns of `stimuli.parquet` (`schemas.STIMULI`).
     """
 
     folder: Path

@@ -2,7 +2,7 @@
 
 A store remembers its settings, so `ave plan`, `status`, `why` and a bare `ave build` speak about what was
 last asked of it. An option that is given replaces the remembered one; an unknown key in the file is an error
-that names the nearest known one. Defaults reproduce the papers (ARCHITECTURE section 3.4).
+that names the nearest known one. Defaults reproduce the papers.
 """
 
 from __future__ import annotations

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pipeline import settings as settings_file
 from pipeline.cli import main
+from pipeline.recipe.build import Build
 from pipeline.recipe.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +47,8 @@ def test_plan_takes_build_options_and_changes_nothing(built_store, capsys):
     rows = {(row["stage"], row["corpus"]): row for row in json.loads(capsys.readouterr().out)}
     assert rows["density", "coutrot1"]["to_run"] == rows["density", "coutrot1"]["items"] > 0
     assert rows["frames", "coutrot1"]["to_run"] == 0
+    assert "parameter sigma_dva 1.0 → 2.0" in rows["density", "coutrot1"]["reason"]
+    assert rows["density", "coutrot1"]["seconds"] is not None  # estimated from what another sigma took
     assert (built_store / "settings.toml").read_bytes() == before
 
 
@@ -52,14 +57,21 @@ def test_plan_for_people_says_when_there_is_nothing_to_do(built_store, capsys):
     assert "would run nothing" in capsys.readouterr().out
 
 
-def test_why_names_the_parameter_with_its_old_and_new_value(mini_store, capsys, monkeypatch):
+def test_why_names_the_parameter_with_its_old_and_new_value_before_the_item_ran_and_after(mini_store, capsys):
     settings = (mini_store / "settings.toml").read_text()
     (mini_store / "settings.toml").write_text(settings.replace("jpeg_quality = 92", "jpeg_quality = 80"))
     item = f"coutrot1/{next(mini_store.glob('stages/frames/*/coutrot1/clip*')).name}"
     assert main(["why", "frames", item, "--store", str(mini_store), "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
     assert row["state"] == "missing"
-    assert "never made" in row["reason"]
+    assert "never made with parameter jpeg_quality 92 → 80" in row["reason"]
+    name = item.split("/")[1]
+    assert main(["build", "--store", str(mini_store), "--only", item, "--executor", "serial"]) == 0
+    capsys.readouterr()
+    assert main(["why", "frames", item, "--store", str(mini_store), "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["item"], row["state"], row["to_run"]) == (name, "fresh", 0)
+    assert "it ran because: never made with parameter jpeg_quality 92 → 80" in row["reason"]
 
 
 @pytest.mark.parametrize(
@@ -68,9 +80,12 @@ def test_why_names_the_parameter_with_its_old_and_new_value(mini_store, capsys, 
         (["why", "densty", "diem/x"], "Did you mean 'density'?"),
         (["why", "density", "diem/no_such_name"], "no item"),
         (["why", "density", "dime/x"], "Did you mean 'diem'?"),
+        (["why", "density", "diem/silent_film_320x240"], "curate refused it (silent)"),
         (["plan", "--corpus", "dime"], "Did you mean 'diem'?"),
         (["plan", "--only", "diem/nothing"], "Unknown stimulus"),
         (["plan", "--anchor", "middle"], "start, centre, end"),
+        (["build", "--executor", "dask:2"], "not there yet"),
+        (["build", "--executor", "pool"], "pool:4"),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
 )
@@ -114,6 +129,18 @@ def test_export_lays_out_one_folder_with_an_index(mini_store, tmp_path, capsys):
     listed = {shard["file"] for item in index["items"] for shard in item["shards"]}
     assert listed == {path.name for path in out.glob("*.tar")} != set()
     assert f"{out}: " in capsys.readouterr().out
+
+
+def test_a_further_export_format_changes_nothing_that_is_learnt(mini_store, tmp_path):
+    def learnt_from():
+        settings = settings_file.load(mini_store)
+        assert settings is not None
+        return Build(replace(settings, goals=settings_file.GOALS), mini_store).state("train", "all").wanted
+
+    before = learnt_from()
+    words = ["--format", "parquet", "--out", str(tmp_path / "shards"), "--executor", "serial"]
+    assert main(["export", "--store", str(mini_store), *words]) == 0
+    assert learnt_from() == before
 
 
 def test_doctor_names_ffmpeg_and_where_it_was_found(capsys, tmp_path):

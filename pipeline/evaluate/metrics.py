@@ -20,7 +20,7 @@ between thresholds, sampled negatives, binary pictures); those are protocols, wi
 Source
 ------
 Le Meur & Baccino 2013; Bylinskii et al. 2019, "What do different evaluation metrics tell us about
-saliency models?"; Kümmerer et al. 2015 for information gain. ARCHITECTURE.md, section 3.4.
+saliency models?"; Kümmerer et al. 2015 for information gain.
 """
 
 from __future__ import annotations

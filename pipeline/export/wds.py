@@ -14,6 +14,7 @@ import io
 import json
 import os
 import tarfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,16 +63,12 @@ class Reader:
     """Random access to the samples of one tar file, without any scan of it."""
 
     def __init__(self, path: Path):
-        self._file = -1
         self._file = os.open(path, os.O_RDONLY)
+        self._close = weakref.finalize(self, os.close, self._file)  # sets of clips are dropped, not closed
 
     def close(self) -> None:
         """Give the file descriptor back, once."""
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = -1
-
-    __del__ = close  # sets of clips are dropped, not closed
+        self._close()
 
     def head(self, row: Mapping[str, Any], position: int) -> tuple[Head, list[tuple[int, int]]]:
         """Read all of a sample but its pictures, and where in the file each picture starts and stops."""

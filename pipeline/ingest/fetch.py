@@ -244,11 +244,11 @@ def _missing(request: Request) -> FetchError:
 def _terms(request: Request, licence: Mapping[str, Any]) -> FetchError:
     said = {word: str(licence.get(word) or "unknown").rstrip(".") for word in WORDS_OF_A_LICENCE}
     return FetchError(
-        f"{request.item}: the terms of {request.corpus} are not accepted yet, so nothing of it is fetched. "
-        f"{said['title']}. Licence: {said['licence']}. Terms: {said['terms']}. Cite: {said['citation']}. "
-        f"Home page: {said['homepage']}.",
-        remedy=f"If you accept them, run again with `--accept {request.corpus}`, or write the line "
-        f'`accept = ["{request.corpus}"]` into the settings file.',
+        f"{request.item}: the terms of {request.corpus} are not accepted yet, so nothing of it is fetched.",
+        # The same for every file of the corpus, and so said once: failures are listed by their remedy.
+        remedy=f"{said['title']}. Licence: {said['licence']}. Terms: {said['terms']}. Cite: {said['citation']}. "
+        f"Home page: {said['homepage']}. If you accept them, run again with `--accept {request.corpus}`, "
+        f'or write the line `accept = ["{request.corpus}"]` into the settings file.',
         code="terms",
     )
 

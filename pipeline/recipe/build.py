@@ -70,7 +70,8 @@ class Build(View):
         self.forget(stage_name)
 
     def _task(self, stage: Stage, corpus: str, name: str) -> ItemTask:
-        wanted = self.state(stage.name, corpus).wanted[name]
+        state = self.state(stage.name, corpus)
+        wanted = state.wanted[name]
         return ItemTask(
             stage=stage.name,
             item=f"{corpus}/{name}",
@@ -83,6 +84,7 @@ class Build(View):
             files=wanted.files,
             values=wanted.values,
             digests=wanted.digests,
+            why=state.to_run[name].removeprefix(f"{corpus}/{name}: "),
         )
 
     def _failure(self, stage: Stage, corpus: str, name: str, error: BaseException) -> Failure:

@@ -55,10 +55,18 @@ def publish_items(view: View, _corpus: str) -> Items:
     wanted.value("published", [asdict(row) for row in manifest.published])
     wanted.value("entries", [asdict(entry) for entry in view.all_entries()])
     wanted.value("diem_videos", [asdict(video) for video in manifest.diem_videos.values()])
-    wanted.value("missing", missing)
+    wanted.value("missing", missing + [asdict(rejection) for rejection in _left_out(view)])
     wanted.value("refused", refused)
     wanted.value("video_digests", {entry.stimulus: view.video_digest(entry) for entry in complete})
     return {"corpus": wanted}
+
+
+def _left_out(view: View) -> list[Rejection]:
+    """Rows for what the lists hold and the settings take out of the corpus."""
+    asked = set(view.all_entries())
+    detail = "--official-150: in the AVE lists, in no published sheet"
+    gone = [entry.stimulus for entry in view.manifest.stimuli if entry not in asked]
+    return [Rejection("stimulus", stimulus, "not-in-sheet", 1, detail) for stimulus in gone]
 
 
 _SHOWN_SETTINGS = (

@@ -4,8 +4,8 @@ Conventions
 -----------
 `version` is bumped by hand when a stage's meaning changes; a golden-digest test says when that was forgotten.
 `params` maps the name a stage function knows to the settings field. A stage's variant folder is named by its
-own parameters, readably, and by six hex digits over all parameters that bear on it, upstream ones included:
-variants live side by side, and going back to an earlier one costs nothing.
+own parameters, readably, and by six hex digits over all parameters that bear on it, upstream ones included unless
+the stage is `steady`: variants live side by side, and going back to an earlier one costs nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ class Stage:
 
     `after` names the stages whose outputs it reads. `pooled` stages have one item set over all corpora.
     `place` is where in the store a pooled stage's single item is published, instead of below stages/.
+    `steady`: no parameter of an earlier stage reaches the bytes it reads (a picture's JPEG quality does not move
+    its time), so its variants are told apart by its own parameters, and theirs make nothing of it anew.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Stage:
     label: str = "plain"
     pooled: bool = False
     place: str = ""
+    steady: bool = False
 
     def job_params(self, settings: Settings) -> dict[str, Any]:
         """The significant parameters as the stage function gets them."""
@@ -45,7 +48,7 @@ class Stage:
 
     def variant(self, settings: Settings) -> str:
         """Folder name of this stage under these settings, e.g. `sigma=1.0dva-32x40-3fa2b1`."""
-        bearing = {stage.name: stage.job_params(settings) for stage in upstream(self.name)}
+        bearing = {stage.name: stage.job_params(settings) for stage in ([self] if self.steady else upstream(self.name))}
         return f"{self.label.format(**settings.to_json())}-{digest(bearing)[:6]}"
 
 
@@ -78,6 +81,7 @@ _TABLE = (
         ("unpack", "recordings", "frames"),
         {"max_sound_difference_s": "max_sound_difference_s", "silence_dbfs": "silence_dbfs"},
         "sound={max_sound_difference_s}s",
+        steady=True,
     ),
     Stage(
         "logmel",
@@ -86,6 +90,7 @@ _TABLE = (
         ("unpack", "curate"),
         {"bands": "mel_bands", "anchor": "anchor"},
         "{mel_bands}bands-{anchor}",
+        steady=True,
     ),
     Stage(
         "density",
@@ -94,6 +99,7 @@ _TABLE = (
         ("curate",),
         {"sigma_dva": "sigma_dva", "height": "density_height", "width": "density_width"},
         "sigma={sigma_dva}dva-{density_height}x{density_width}",
+        steady=True,
     ),
     Stage(
         "publish",

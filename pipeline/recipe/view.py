@@ -24,6 +24,8 @@ from pipeline.store.fingerprint import item_fingerprint
 from pipeline.store.folders import Failure, StageFolder
 from pipeline.store.items import ItemRecord
 
+CHANGES_SHOWN = 8
+
 
 class View:
     """One look at a store under one set of settings; see the module docstring.
@@ -39,6 +41,7 @@ class View:
         self.failed: dict[tuple[str, str], dict[str, Failure]] = {}
         self._states: dict[tuple[str, str], StageState] = {}
         self._folders: dict[tuple[str, str], StageFolder] = {}
+        self._other_variants: dict[tuple[str, str], list[StageFolder]] = {}
         self._located: dict[tuple[str, str], Located | AveError] = {}
 
     # -- what is asked for -------------------------------------------------------------------------------------
@@ -99,6 +102,13 @@ class View:
             path = self.store / "stages" / stage / row.variant(self.settings) / corpus
             self._folders[key] = StageFolder(self.store / row.place, single=True) if row.place else StageFolder(path)
         return self._folders[key]
+
+    def other_variants(self, stage: str, corpus: str) -> list[StageFolder]:
+        """Where a (stage, corpus) is kept under other settings, the one written last first."""
+        key = (stage, corpus)
+        if key not in self._other_variants:
+            self._other_variants[key] = self.folder(stage, corpus).other_variants()
+        return self._other_variants[key]
 
     def state(self, stage: str, corpus: str) -> StageState:
         """Where a (stage, corpus) stands now; computed once until something it depends on runs."""
@@ -249,12 +259,15 @@ class View:
 
     def _why(self, stage: Stage, corpus: str, name: str, wanted: Wanted, record: ItemRecord | None) -> str:
         """Why an item has to be made, in words; empty when it has not."""
-        if record is None:
-            return "never made"
         params = {**stage.job_params(self.settings), **wanted.params}
+        if record is None:
+            found = (folder.record(name) for folder in self.other_variants(stage.name, corpus))
+            other = next((record for record in found if record is not None), None)
+            changes = differences(other, stage.version, params, wanted.inputs) if other else []
+            return f"never made with {_in_words(changes)}" if changes else "never made"
         changes = differences(record, stage.version, params, wanted.inputs)
         if changes:
-            return "; ".join(changes)
+            return _in_words(changes)
         if stage.name == "fetch":
             listing = fetch.survey(self.raw, corpus, Artifact(**wanted.values["artifact"]))
             if listing != record.facts.get("listing"):
@@ -267,3 +280,9 @@ class View:
         self._states = {key: state for key, state in self._states.items() if key[0] not in touched}
         if "unpack" in touched:
             self._located.clear()
+
+
+def _in_words(changes: list[str]) -> str:
+    """The first few changes; a pooled item may have one for each of hundreds of stimuli."""
+    more = len(changes) - CHANGES_SHOWN
+    return "; ".join(changes[:CHANGES_SHOWN]) + (f"; and {more} more" if more > 0 else "")

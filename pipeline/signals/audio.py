@@ -41,10 +41,10 @@ EXAMPLE_STEPS = 64  # 0.64 s
 # Steps before the frame's own at which its example begins.
 ANCHORS = {"start": 0, "centre": EXAMPLE_STEPS // 2, "end": EXAMPLE_STEPS}
 
-# Part of the features' definition: another resampler moves them by up to 0.5 (PERFORMANCE.md, section 3).
+# Part of the features' definition: another resampler moves them by up to half a log unit.
 RESAMPLER_QUALITY = "HQ"
-# Lossy sound overshoots ±1 by a few decibels; unscaled 16-bit integers miss it by 90.
-LARGEST_PEAK = 4.0
+# Lossy sound overshoots ±1 by a few decibels and noise of deviation 1 peaks at 5; unscaled 8-bit integers peak at 127.
+LARGEST_PEAK = 64.0
 BLOCK_STEPS = 256  # transformed at a time: 1 MB, whatever the length of the soundtrack
 
 
@@ -84,7 +84,7 @@ def log_mel(waveform: ArrayLike, rate_hz: float, *, bands: int = BANDS) -> NDArr
 
     Source
     ------
-    Hershey et al. 2017 (VGGish); ARCHITECTURE.md, section 3.4.
+    Hershey et al. 2017 (VGGish).
 
     Examples
     --------

@@ -70,6 +70,14 @@ class StageFolder:
         alone = read_record(self.path) if self.single else None
         return [alone] if alone else list(self._records().values())
 
+    def other_variants(self) -> list[StageFolder]:
+        """The same stage and corpus as made with other parameters, the one written last first."""
+        if self.single:
+            return []
+        found = [path for path in self.path.parent.parent.glob(f"*/{self.path.name}") if path != self.path]
+        found.sort(key=lambda path: _changed_ns(path / STAGE_RECORD) or 0, reverse=True)
+        return [StageFolder(path) for path in found]
+
     def failures(self) -> dict[str, Failure]:
         """Items that failed when they were last tried, by name."""
         found = _read_json(self._beside(FAILURES_RECORD)) or []

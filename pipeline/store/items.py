@@ -38,7 +38,7 @@ class ItemRecord:
     """What is known about one published item: what made it, and what it consists of.
 
     `outputs` maps each file, relative to `root` (or to the item's folder when root is None),
-    to its size in bytes and its SHA-256.
+    to its size in bytes and its SHA-256. `why` says in words what made it run.
     """
 
     item: str
@@ -50,6 +50,7 @@ class ItemRecord:
     facts: Mapping[str, Any] = field(default_factory=dict)
     root: str | None = None
     seconds: float = 0.0
+    why: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ItemRecord:
@@ -97,6 +98,7 @@ class ItemTask:
     files: Mapping[str, Any]
     values: Mapping[str, Any]
     digests: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
 
 
 def resolve(dotted: str) -> Any:
@@ -126,6 +128,7 @@ def execute(task: ItemTask) -> ItemRecord:
             facts=facts,
             root=root,
             seconds=round(time.perf_counter() - started, 3),
+            why=task.why,
         )
         _write_durably(out / RECORD_NAME, json.dumps(record.to_json(), indent=1, ensure_ascii=False))
         swap_in(out, task.folder)

@@ -223,7 +223,7 @@ class TestNotInRaw:
     @pytest.mark.parametrize("kind", ["direct", "manual"])
     def test_terms_come_first(self, raw, kind):
         error = refused(job(raw, GAZE, row(kind=kind), accepted=False), "terms")
-        assert "Licence: unknown. Terms: research only. Cite: Coutrot 2014." in error.message
+        assert "Licence: unknown. Terms: research only. Cite: Coutrot 2014." in error.remedy
         assert "`--accept coutrot1`" in error.remedy and '`accept = ["coutrot1"]`' in error.remedy
 
     def test_nothing_is_fetched_before_the_terms_are_accepted(self, raw, tmp_path):

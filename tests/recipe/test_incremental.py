@@ -67,6 +67,13 @@ def test_sigma_changed_runs_density_and_what_follows_and_back_costs_only_the_tab
     assert set(rebuild(mini_store, settings, ran)) <= {"publish", "card"}
 
 
+def test_jpeg_quality_changed_runs_frames_and_their_shards_but_neither_sound_nor_density(mini_store, ran):
+    settings = remembered(mini_store)
+    coarser = rebuild(mini_store, replace(settings, jpeg_quality=80), ran)
+    assert set(coarser) == {"frames", "publish", "card", "shards"}
+    assert set(rebuild(mini_store, settings, ran)) <= {"publish", "card"}
+
+
 def test_a_category_corrected_runs_neither_frames_nor_log_mel_nor_density(mini_store, tmp_path, ran):
     settings = with_manifests(mini_store, tmp_path, "stimuli.csv", lambda row: row["name"] == "clip_2", category="misc")
     counts = rebuild(mini_store, settings, ran)
@@ -116,6 +123,15 @@ def test_a_stimulus_taken_from_the_manifest_leaves_the_tables_and_runs_nothing_u
     counts = rebuild(mini_store, replace(settings, manifests=str(folder)), ran)
     assert set(counts) == {"publish", "card", "shards"}
     assert f"coutrot1/{victim['name']}" not in admitted(mini_store)
+
+
+def test_the_official_150_leave_one_out_and_say_so(mini_store, ran):
+    import pyarrow.parquet as parquet
+
+    rebuild(mini_store, replace(remembered(mini_store), official_150=True), ran)
+    assert "coutrot1/clip_42" not in admitted(mini_store)
+    rows = parquet.read_table(mini_store / "corpus" / "rejected.parquet").to_pylist()
+    assert [row["reason"] for row in rows if row["subject"].startswith("coutrot1/clip_42")] == ["not-in-sheet"]
 
 
 def test_only_narrows_the_work_and_keeps_the_rest_published(mini_store, ran):

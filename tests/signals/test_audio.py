@@ -155,7 +155,7 @@ class TestLogMel:
             (np.full(800, 32768.0), "peak is 32768"),
             (np.array([0.0, math.nan]), "peak is nan"),
             (np.array([0.0, math.inf]), "peak is inf"),
-            (np.array([0.0, -5.0]), "peak is 5"),
+            (np.array([0.0, -100.0]), "peak is 100"),
         ],
         ids=["integers", "stereo", "unscaled", "NaN", "infinite", "negative peak"],
     )
