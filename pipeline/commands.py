@@ -31,28 +31,17 @@ def build(arguments: Namespace) -> int:
 
 def export(arguments: Namespace) -> int:
     """Make shards in the asked formats and lay them out in one folder a format."""
-    from pipeline.export.shards import materialise
-
     formats = tuple(dict.fromkeys(arguments.format or ["wds"]))
     asked = _asked(arguments)
     goals = tuple(dict.fromkeys((*asked.goals, "shards")))
     # What is learnt is learnt from the format asked for first: another one beside it must not train anew.
     settings = replace(asked, formats=tuple(dict.fromkeys((*asked.formats, *formats))), goals=goals)
     status = _run(arguments.store, settings, arguments.executor)
-    shards = Build(settings, arguments.store)
     for name in formats:
-        items = {}
-        for corpus in shards.corpora:
-            for item in shards.state("shards", corpus).fresh:
-                split, _, written_as = item.partition(".")
-                if written_as == name:
-                    items[corpus, split] = shards.folder("shards", corpus).item_folder(item)
         out = Path(arguments.out) if arguments.out else arguments.store / "export" / name
         out = out / name if arguments.out and len(formats) > 1 else out
-        if not items:
-            print(f"{name}: nothing to export")
+        if not _lay_out(Build(settings, arguments.store), name, out):
             return 1
-        print(_export_line(materialise(items, out), out))
     return status
 
 
@@ -70,6 +59,7 @@ def demo(arguments: Namespace) -> int:
         formats=("wds",),
     )
     status = _run(store, settings, arguments.executor)
+    _lay_out(Build(settings, store), "wds", store / "export" / "wds")
     table = _score_table(Build(settings, store))
     if table is not None:
         print(table.read_text(encoding="utf-8"))
@@ -166,6 +156,12 @@ def _run(store: Path, settings: Settings, executor: str) -> int:
         raise session.stopped
     if failures:
         return 1
+    if not (corpus := Build(settings, store)).state("publish", "all").fresh["corpus"].facts["stimuli"]:
+        raise StoreError(
+            f"{store}: nothing of what was asked for could be published.",
+            remedy=f"Look at {corpus.raw}: with --partial a build only goes by what lies there.",
+            code="nothing-published",
+        )
     if left := _left(Build(settings, store)):
         message = f"The build ended before {', '.join(left)}."
         raise StoreError(message, remedy=f"See {store / 'logs'}.", code="unfinished")
@@ -262,8 +258,22 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool, *, only_to_run: bool)
     return 0
 
 
-def _export_line(summary: dict[str, Any], out: Path) -> str:
-    return f"{out}: {summary['samples']} samples in {summary['shards']} shards, {summary['bytes'] / 1e6:.1f} MB"
+def _lay_out(built: Build, shard_format: str, out: Path) -> bool:
+    """Put a format's shards of every corpus into one folder with one index, and say so; False where there are none."""
+    from pipeline.export.shards import materialise
+
+    items = {}
+    for corpus in built.corpora:
+        for item in built.state("shards", corpus).fresh:
+            split, _, written_as = item.partition(".")
+            if written_as == shard_format:
+                items[corpus, split] = built.folder("shards", corpus).item_folder(item)
+    if not items:
+        print(f"{shard_format}: nothing to export")
+        return False
+    summary = materialise(items, out)
+    print(f"{out}: {summary['samples']} samples in {summary['shards']} shards, {summary['bytes'] / 1e6:.1f} MB")
+    return True
 
 
 def _score_table(finished: Build) -> Path | None:

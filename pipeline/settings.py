@@ -52,6 +52,7 @@ class Settings:
     frame_width: int = 320
     jpeg_quality: int = 92
     # admission
+    min_inside_share: float = 0.985
     max_sound_difference_s: float = 0.5
     silence_dbfs: float = -60.0
     # sound
@@ -129,7 +130,15 @@ class Settings:
 
 
 _POSITIVE = (
-    *("frame_height", "frame_width", "jpeg_quality", "max_sound_difference_s", "mel_bands", "sigma_dva"),
+    *(
+        "frame_height",
+        "frame_width",
+        "jpeg_quality",
+        "min_inside_share",
+        "max_sound_difference_s",
+        "mel_bands",
+        "sigma_dva",
+    ),
     *("density_height", "density_width", "segment_frames", "samples_per_shard"),
     *("model_width", "train_steps", "train_every", "train_scale", "train_mix", "train_evaluations", "val_clips"),
     *("batch", "learning_rate", "predict_every"),

@@ -8,6 +8,7 @@ not fail its task: what depends on that item is left out, the rest goes on, and 
 from __future__ import annotations
 
 import atexit
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from pipeline.store.items import explained
 from pipeline.store.leftovers import sweep
 from pipeline.store.lock import store_lock
 from pipeline.store.progress import Progress, log_path
+from pipeline.summary import failure_table
 
 
 class BuildFailed(AveError):
@@ -116,8 +118,10 @@ def session_named(name: str) -> Session:
 class StageTask(luigi.Task):
     """One stage of one corpus (or, pooled, of all)."""
 
-    corpus = luigi.Parameter(description="the corpus, or 'all' for a pooled stage")
-    session = luigi.Parameter(description="name of the session that opened this task")
+    corpus = luigi.Parameter(default=POOLED, description="the corpus, or 'all' for a pooled stage")
+    store = luigi.Parameter(default="store", significant=False, description="a store that remembers what was asked")
+    executor = luigi.Parameter(default="auto", significant=False, description="auto, serial or pool:N")
+    session = luigi.Parameter(default="", significant=False, description="set by the recipes; leave it alone")
 
     stage = ""
     registry: ClassVar[dict[str, type[StageTask]]] = {}
@@ -126,28 +130,38 @@ class StageTask(luigi.Task):
         super().__init_subclass__(**kwargs)
         StageTask.registry[cls.stage] = cls
 
+    def __init__(self, *args: object, **kwargs: object):
+        super().__init__(*args, **kwargs)
+        self.session_name = self.session or uuid.uuid4().hex
+        if not self.session:  # asked for by itself: luigi --module tasks Density --store STORE --corpus diem
+            remembered = settings_file.load(Path(self.store)) or settings_file.Settings()
+            open_session(self.session_name, Session(Path(self.store), remembered, self.executor))
+
     def requires(self) -> list[StageTask]:
         """The same corpus's earlier stages; for a pooled stage, those of every corpus asked for."""
         return list(self._upstream())
 
     def _upstream(self) -> Iterator[StageTask]:
-        corpora = session_named(self.session).build.corpora
+        corpora = session_named(self.session_name).build.corpora
         for name in get(self.stage).after:
             if get(name).pooled:
-                yield task_of(name, POOLED, self.session)
+                yield task_of(name, POOLED, self.session_name)
             else:
                 for corpus in corpora if get(self.stage).pooled else (self.corpus,):
-                    yield task_of(name, corpus, self.session)
+                    yield task_of(name, corpus, self.session_name)
 
     def complete(self) -> bool:
         """Whether every item is fresh, or has failed in this session."""
-        session = session_named(self.session)
+        session = session_named(self.session_name)
         with session.watch():
             return not session.build.unsettled(self.stage, self.corpus)
 
     def run(self) -> None:
         """Make what is not fresh."""
-        session_named(self.session).run(self.stage, self.corpus)
+        session = session_named(self.session_name)
+        session.run(self.stage, self.corpus)
+        if not self.session and session.failures():
+            raise BuildFailed("\n" + failure_table(session.failures()), remedy="Mend them and run the task again.")
 
 
 def task_of(stage: str, corpus: str, session: str) -> StageTask:

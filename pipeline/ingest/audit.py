@@ -20,6 +20,7 @@ import statistics
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from pipeline.ingest.recordings import OPENING_TOLERANCE_PX
 from pipeline.records import CATEGORIES, SPLITS, Published, StimulusEntry
 
 COLUMNS = ("quantity", "scope", "published", "source", "ours", "verdict", "note")
@@ -109,6 +110,27 @@ def audit(
     rows.append(_leakage_row(stimuli_rows))
     if observers is not None:
         rows.append(_shared_observers_row(observers))
+    return rows
+
+
+def opening_rows(stimuli_rows: Rows, stimulus_audits: Rows) -> list[dict[str, Any]]:
+    """One row a corpus: where viewing starts, as the median over its stimuli of the opening gaze minus the centre.
+
+    One clip may open anywhere; all of a database's clips do so only if its coordinates mean something else.
+    """
+    rows = []
+    for corpus in dict.fromkeys(str(row["corpus"]) for row in stimuli_rows):
+        found = [row for row in stimulus_audits if row["quantity"] == "first_gaze_px"]
+        found = [row for row in found if row["scope"].startswith(f"{corpus}/") and row["ours"] and row["published"]]
+        if not found:
+            continue
+        offset = [
+            round(statistics.median(row["ours"][axis] - row["published"][axis] for row in found), 1) for axis in (0, 1)
+        ]
+        verdict = AGREES if max(map(abs, offset)) <= OPENING_TOLERANCE_PX else DIFFERS
+        note = f"median over {len(found)} stimuli, (x, y) px right of and below the centre; up to 20 px agrees"
+        note += "" if verdict == AGREES else ": look at the placement in manifests/geometry.csv"
+        rows.append(audit_row("opening_gaze_offset_px", corpus, [0, 0], offset, verdict, note=note))
     return rows
 
 

@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
-from pipeline.ingest.audit import audit
+from pipeline.ingest.audit import audit, opening_rows
 from pipeline.records import Published, Rejection, StimulusEntry
 from pipeline.schemas import REJECTED, STIMULI
 from pipeline.store.job import Job
@@ -72,8 +72,8 @@ def build_item(job: Job) -> dict[str, Any]:
         diem_names=len(values["diem_videos"]),
         observers=_observers_by_split(rows, files["fixations"]),
     )
-    for name in sorted(files["audit"]):
-        audited += _read_json(files["audit"][name])
+    of_stimuli = [row for name in sorted(files["audit"]) for row in _read_json(files["audit"][name])]
+    audited += [*opening_rows(rows, of_stimuli), *of_stimuli]
     text = json.dumps(audited, indent=1, ensure_ascii=False, allow_nan=False)
     (job.out / "audit.json").write_text(text, encoding="utf-8")
     return {

@@ -42,6 +42,7 @@ from pipeline.store.job import Job
 
 OUTSIDE_PICTURE = "outside-picture"
 OPENING_FRAMES = 3  # 100 ms at 30 frames/s: less than it takes to leave the cross
+MIN_FIXATIONS = 500  # a share of fewer fixations says little: a handful of wild samples would decide it
 MIN_OPENING_SAMPLES = 5  # fewer say nothing about where viewing starts
 OPENING_TOLERANCE_PX = 20  # measured on two DIEM videos: 13 and 10 px from the screen's centre
 GOOD_INSIDE_SHARE = 0.985  # measured there: 0.998 and 0.995
@@ -84,7 +85,7 @@ def build_item(job: Job) -> dict[str, Any]:
     """
     geometry = Geometry(**job.values["geometry"])
     gaze = corpora.get(job.corpus).read_gaze(job.files["gaze"], job.name)
-    check, notes = check_placement(gaze, geometry, job.item)
+    check, notes = check_placement(gaze, geometry, job.item, **job.params)
     table, observers = fixations_of(gaze, geometry)
     report = {
         "width_px": gaze.width_px,
@@ -136,7 +137,9 @@ def fixations_of(gaze: RawGaze, geometry: Geometry) -> tuple[pa.Table, list[dict
     return _sorted_table([recording.observer for recording in gaze.recordings], rows), accounts
 
 
-def check_placement(gaze: RawGaze, geometry: Geometry, stimulus: str) -> tuple[dict[str, Any], list[str]]:
+def check_placement(
+    gaze: RawGaze, geometry: Geometry, stimulus: str, *, min_inside_share: float = GOOD_INSIDE_SHARE
+) -> tuple[dict[str, Any], list[str]]:
     """Measure how well the gaze fits the declared placement; see the module's docstring.
 
     Parameters
@@ -146,6 +149,8 @@ def check_placement(gaze: RawGaze, geometry: Geometry, stimulus: str) -> tuple[d
         Declares the placement, and the screen where it is known.
     stimulus : str
         For messages.
+    min_inside_share : float
+        Refuse gaze in screen pixels of which a smaller share lies inside the picture.
 
     Returns
     -------
@@ -158,7 +163,8 @@ def check_placement(gaze: RawGaze, geometry: Geometry, stimulus: str) -> tuple[d
     Raises
     ------
     GazeError
-        Code "placement", if another reading is clearly the better one; the message names it.
+        Code "placement", if another reading is clearly the better one (the message names it), or too much gaze
+        in screen pixels lies outside the centred picture.
     """
     fixation = [recording.reason == "" for recording in gaze.recordings]
     frame, x_px, y_px = (
@@ -187,6 +193,8 @@ def check_placement(gaze: RawGaze, geometry: Geometry, stimulus: str) -> tuple[d
     for other in others:
         if _is_clearly_better(other, declared, geometry.px_per_dva):
             raise _misplaced(stimulus, declared, other)
+    if geometry.placement == "centred" and x_px.size >= MIN_FIXATIONS and declared.inside_share < min_inside_share:
+        raise _outside(stimulus, declared, x_px.size, min_inside_share)
     return check, _placement_notes(stimulus, declared, x_px.size)
 
 
@@ -250,6 +258,16 @@ def _misplaced(stimulus: str, declared: Placement, other: Placement) -> GazeErro
         f"{stimulus}: read as {declared.name} (the declared placement), {figures(declared)}; "
         f"read as {other.name}, {figures(other)}. Expected the declared placement to fit best.",
         remedy="Correct the placement in manifests/geometry.csv, or get gaze and video of the original release.",
+        code="placement",
+    )
+
+
+def _outside(stimulus: str, declared: Placement, n_fixations: int, min_inside_share: float) -> GazeError:
+    return GazeError(
+        f"{stimulus}: {declared.inside_share:.2%} of {n_fixations} fixations lie inside the picture, read as "
+        f"{declared.name} (the declared placement). Expected {min_inside_share:.1%} or more.",
+        remedy="Correct the placement in manifests/geometry.csv; or, if observers really looked beside the picture, "
+        "lower the limit with --min-inside-share.",
         code="placement",
     )
 

@@ -65,7 +65,14 @@ _LEARN = {
 _TABLE = (
     Stage("fetch", 1, "pipeline.ingest.fetch:build_item"),
     Stage("unpack", 1, "pipeline.ingest.unpack:build_item", ("fetch",)),
-    Stage("recordings", 1, "pipeline.ingest.recordings:build_item", ("unpack",)),
+    Stage(
+        "recordings",
+        1,
+        "pipeline.ingest.recordings:build_item",
+        ("unpack",),
+        {"min_inside_share": "min_inside_share"},
+        "inside={min_inside_share}",
+    ),
     Stage(
         "frames",
         1,

@@ -1,6 +1,7 @@
 """What is in a video file: its pictures by presentation time, its soundtrack on the same clock.
 
-The only door to ffmpeg. The library ffmpeg-python builds argument lists; the programs are run here.
+The only door through which pictures and sound are read. The library ffmpeg-python builds argument lists; the
+programs are run here. (The miniature corpus writes its videos with the same program: `mini/encode.py`.)
 
 Conventions
 -----------

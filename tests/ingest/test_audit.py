@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.ingest import manifest
-from pipeline.ingest.audit import COLUMNS, MEASURES, WHOLE_RELEASE, audit, in_scope
+from pipeline.ingest.audit import COLUMNS, MEASURES, WHOLE_RELEASE, audit, in_scope, opening_rows
 from pipeline.records import Published, StimulusEntry
 
 
@@ -146,6 +146,17 @@ def test_observers_in_several_splits_are_counted_by_corpus_and_name():
     (row,) = [row for row in rows if row["quantity"] == "observers_in_several_splits"]
     assert (row["ours"], row["verdict"]) == (1, "not-comparable")
     assert row["note"].startswith("of 3 observer ids")
+
+
+@pytest.mark.parametrize(("dy_px", "verdict"), [(20.0, "agrees"), (21.0, "differs")])
+def test_where_viewing_starts_is_judged_once_a_corpus_by_the_median_clip(dy_px: float, verdict: str):
+    rows = [built(entry(name, "train", "nature")) for name in ("a", "b", "c")]
+    of_stimuli = [
+        {"quantity": "first_gaze_px", "scope": f"diem/{name}", "published": [640, 480], "ours": [640, 480 + offset]}
+        for name, offset in (("a", 0.0), ("b", dy_px), ("c", 400.0))
+    ]
+    (row,) = opening_rows(rows, of_stimuli)
+    assert (row["scope"], row["ours"], row["verdict"]) == ("diem", [0.0, dy_px], verdict)
 
 
 def test_rows_are_plain_json_with_the_same_keys():

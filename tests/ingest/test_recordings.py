@@ -216,10 +216,16 @@ def test_without_a_known_screen_only_the_declared_reading_and_the_swapped_one_ar
     assert "240 px from the picture's centre" in notes[0]
 
 
-def test_odd_gaze_that_no_other_reading_explains_is_noted_not_refused():
+def test_screen_gaze_of_which_too_much_lies_outside_is_refused_and_the_limit_can_be_lowered():
     points = viewing((640, 480), 60)
     points[:, 50:60] += 2000  # 5 % look away
-    check, notes = check_placement(gaze_of(points), SCREEN, "diem/pond")
+    with pytest.raises(
+        GazeError, match=r"95\.\d+% of 2400 fixations lie inside the picture.*Expected 98\.5%"
+    ) as raised:
+        check_placement(gaze_of(points), SCREEN, "diem/pond")
+    assert raised.value.code == "placement"
+    assert "--min-inside-share" in raised.value.remedy
+    check, notes = check_placement(gaze_of(points), SCREEN, "diem/pond", min_inside_share=0.9)
     assert check["inside_share"] == pytest.approx(0.95, abs=0.005)
     assert len(notes) == 1 and "95.0" in notes[0] and "98.5% or more is usual" in notes[0]
 

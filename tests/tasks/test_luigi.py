@@ -150,6 +150,14 @@ def test_exporting_makes_shards_and_nothing_else_and_is_remembered(store):
     assert "Did not run any tasks" in again.stderr
 
 
+def test_one_stage_alone_makes_what_it_needs_and_what_it_is(store):
+    shutil.rmtree(next(store.glob("stages/density/*/coutrot1")))
+    done = run_luigi("Density", store, "--corpus", "coutrot1")
+    assert done.returncode == 0, done.stderr
+    assert len(list(store.glob("stages/density/*/coutrot1/*/density.npy"))) == 5
+    assert set(made_in(store)[-1]) == {("density", "coutrot1")}
+
+
 def test_a_broken_item_ends_with_1_says_why_and_stops_nothing_else(store, mini_world, tmp_path):
     """The manifest expects another file of one archive: its stimuli cannot be made, the gaze of all still can."""
     folder = tmp_path / "manifests"
