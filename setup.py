@@ -17,7 +17,7 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["pipeline", "pipeline.*", "tasks", "tasks.*"]), "manifests"],
     package_data={"manifests": ["*.csv", "*.md"]},
-    entry_points={"console_scripts": ["ave = pipeline.cli:main"]},
+    entry_points={"console_scripts": ["ave = pipeline.cli:entry"]},
     install_requires=[
         "luigi>=3.6,<4",
         "ffmpeg-python>=0.2,<0.3",

@@ -9,6 +9,7 @@ Exit status 0 only when everything asked for is there; 1 for a failed item; 2 fo
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipeline.errors import AveError, ManifestError, UsageError
 from pipeline.options import OPTIONS
 from pipeline.settings import FORMATS
 
+_STOPPED = 130  # as shells say it: ended by SIGINT
 _LATER = {
     "train": "a later version; `ave demo` already trains a small model as a stage",
     "predict": "a later version; `ave demo` already predicts the validation split as a stage",
@@ -44,7 +46,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print("ave: stopped; what was finished stays, the same command goes on from there.", file=sys.stderr)
-        return 130
+        return _STOPPED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"ave: {error.filename}: {error.strerror}. Check the path and your access to it.", file=sys.stderr)
+        return 1
+
+
+def entry() -> None:
+    """The console script: `main`, and a stop that no exit handler can hold up."""
+    status = main()
+    if status == _STOPPED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
@@ -126,4 +143,4 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

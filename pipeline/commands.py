@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,13 @@ from pipeline.store.items import resolve
 
 def build(arguments: Namespace) -> int:
     """Make what is not there yet."""
-    settings = _asked(arguments)
-    return _run(arguments.store, settings, arguments.executor)
+    remembered = settings_file.load(arguments.store)
+    if remembered is not None:
+        kept = ["--partial (--no-partial to fetch)"] if remembered.partial and arguments.partial is None else []
+        kept += [f"--only {' '.join(remembered.only)} (--only all)"] if remembered.only and not arguments.only else []
+        if kept:
+            print(f"remembered from {arguments.store / 'settings.toml'}: {', '.join(kept)}", file=sys.stderr)
+    return _run(arguments.store, _asked(arguments), arguments.executor)
 
 
 def export(arguments: Namespace) -> int:
@@ -63,7 +69,7 @@ def demo(arguments: Namespace) -> int:
     table = _score_table(Build(settings, store))
     if table is not None:
         print(table.read_text(encoding="utf-8"))
-        print(f"contact sheets: {store / 'report'}; data cards: {store / 'cards'}")
+        print(f"contact sheets: {store / 'report'}; data cards: {store / 'cards'}; shards: {store / 'export' / 'wds'}")
         print(f"look around: ave status --store {store}")
     return status
 
@@ -144,12 +150,17 @@ def _run(store: Path, settings: Settings, executor: str) -> int:
     from pipeline.summary import corpus_line, failure_table
 
     executors.make(executor)  # a wrong word is wrong usage, also where there is nothing to run
-    if settings == settings_file.load(store) and not _left(Build(settings, store)):
-        print(corpus_line(store))  # nothing to run: no lock, no Luigi, no worker
+    asked = Build(settings, store)
+    if not asked.raw.is_dir() and (asked.raw.exists() or settings.partial):
+        raise UsageError(f"{asked.raw} is not a folder.", remedy="Name the one that holds the releases: --raw DIR.")
+    if settings == settings_file.load(store) and not _left(asked):
+        print(f"nothing to run; {corpus_line(store)}")  # no lock, no Luigi, no worker
         return 0
     session = resolve("tasks.ave:run")(store, settings, executor)
     failures = session.failures()
     print(corpus_line(store))
+    if shortfall := _shortfall(Build(settings, store)):
+        print(shortfall)
     if failures:
         print(failure_table(failures), file=sys.stderr)
     if session.stopped is not None:
@@ -166,6 +177,21 @@ def _run(store: Path, settings: Settings, executor: str) -> int:
         message = f"The build ended before {', '.join(left)}."
         raise StoreError(message, remedy=f"See {store / 'logs'}.", code="unfinished")
     return 0
+
+
+def _shortfall(built: Build) -> str:
+    """How many of the stimuli that were asked for are not published, and why; empty when all are."""
+    asked = [entry for corpus in built.corpora for entry in built.entries(corpus)]
+    why: Counter[str] = Counter()
+    for entry in asked:
+        record = built.fresh("curate", entry.corpus, entry.name)
+        if record is None:
+            why["missing or failed"] += 1
+        elif not record.facts["admitted"]:
+            why[f"refused, {record.facts['reason']}"] += 1
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(why.items()))
+    cards = built.store / "cards" / "card.md"
+    return f"{why.total()} of {len(asked)} stimuli asked for are not in it: {counts}; see {cards}" if why else ""
 
 
 def _left(looked: Build) -> list[str]:

@@ -94,6 +94,8 @@ class Settings:
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}, expected a number above 0.")
+        if self.jpeg_quality > 100:
+            raise UsageError(f"jpeg_quality is {self.jpeg_quality}, expected 1 to 100.")
         if not 0 <= self.tolerance < 1:
             raise UsageError(f"tolerance is {self.tolerance}, expected a fraction of items from 0 to below 1.")
 

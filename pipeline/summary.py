@@ -5,27 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.recipe.stages import STAGES
 from pipeline.store.folders import Failure
 
 _SHOWN_A_REASON = 5
 
 
 def failure_table(failures: Sequence[Failure]) -> str:
-    """Failures grouped by stage and reason, each group with its remedy once."""
+    """Failures grouped by stage, reason and remedy; a remedy that differs only by the item's name is said once."""
     groups: dict[tuple[str, str, str], list[Failure]] = {}
     for failure in failures:
-        groups.setdefault((failure.stage, failure.code, failure.remedy), []).append(failure)
+        groups.setdefault((failure.stage, failure.code, _common(failure)), []).append(failure)
     lines = [f"{len(failures)} item{'s' if len(failures) != 1 else ''} failed:"]
-    for (stage, code, remedy), rows in groups.items():
+    for (stage, code, remedy), rows in sorted(groups.items(), key=lambda group: _in_order(group[0])):
+        rows.sort(key=lambda row: row.item)
         lines.append(f"  {stage}: {code} ({len(rows)})")
         lines += [f"    {_about(row)}" for row in rows[:_SHOWN_A_REASON]]
         if len(rows) > _SHOWN_A_REASON:
-            lines.append(f"    … and {len(rows) - _SHOWN_A_REASON} more")
+            names = ", ".join(row.item.split("/", 1)[1] for row in rows[_SHOWN_A_REASON:])
+            lines.append(f"    … and {len(rows) - _SHOWN_A_REASON} more: {names}")
         if remedy:
-            lines.append(f"    → {remedy}")
-        if code == "bug" or rows[0].log:
+            lines.append(f"    → {rows[0].remedy if len(rows) == 1 else remedy}")
+        if rows[0].log:
             lines.append(f"    log: {rows[0].log}")
     return "\n".join(lines)
+
+
+def _common(failure: Failure) -> str:
+    """The remedy with the item's own name left open, e.g. `RAW/diem/<name>.7z`."""
+    return failure.remedy.replace(failure.item.split("/", 1)[1], "<name>")
+
+
+def _in_order(group: tuple[str, str, str]) -> tuple[int, str, str]:
+    stage, code, remedy = group
+    return list(STAGES).index(stage), code, remedy
 
 
 def _about(failure: Failure) -> str:

@@ -98,7 +98,8 @@ class Diem(Release):
             raise GazeError(
                 f"diem/{name}: {len(gaze)} gaze files but no video; looked for video/{name}.mp4 "
                 f"(or {', '.join(VIDEO_SUFFIXES[1:])}), found {', '.join(others[:3])}.",
-                remedy=f"Get the whole archive {name}.7z, or put the video at RAW/diem/{name}/video/{name}.mp4.",
+                remedy=f"Get the whole archive {name}.7z; or unpack what you have into RAW/diem/{name}/, put the video "
+                f"into its video/ as {name}.mp4, and take {name}.7z out of RAW (an archive is preferred to a folder).",
                 code="media-missing",
             )
         sound = _first_with_suffix(found, f"audio/{name}", (".wav",))

@@ -55,7 +55,8 @@ def publish_items(view: View, _corpus: str) -> Items:
     wanted.value("published", [asdict(row) for row in manifest.published])
     wanted.value("entries", [asdict(entry) for entry in view.all_entries()])
     wanted.value("diem_videos", [asdict(video) for video in manifest.diem_videos.values()])
-    wanted.value("missing", missing + [asdict(rejection) for rejection in _left_out(view)])
+    missing += [asdict(rejection) for rejection in _left_out(view)]
+    wanted.value("missing", sorted(missing, key=lambda row: (row["level"], row["subject"], row["reason"])))
     wanted.value("refused", refused)
     wanted.value("video_digests", {entry.stimulus: view.video_digest(entry) for entry in complete})
     return {"corpus": wanted}
@@ -86,7 +87,8 @@ def card_items(view: View, _corpus: str) -> Items:
     wanted.value("settings", {name: settings[name] for name in _SHOWN_SETTINGS})
     wanted.value("licences", {name: asdict(row) for name, row in view.manifest.licences.items()})
     wanted.value("geometry", {name: asdict(row) for name, row in view.manifest.geometry.items()})
-    wanted.value("missing", [asdict(row) for corpus in view.corpora for row in missing_rejections(view, corpus)])
+    missing = [asdict(row) for corpus in view.corpora for row in missing_rejections(view, corpus)]
+    wanted.value("missing", sorted(missing, key=lambda row: (row["level"], row["subject"], row["reason"])))
     return {"cards": wanted}
 
 

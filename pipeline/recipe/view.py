@@ -55,7 +55,7 @@ class View:
     def corpora(self) -> tuple[str, ...]:
         """The corpora asked for, in the manifests' order when none is named."""
         known = tuple(dict.fromkeys(entry.corpus for entry in self.manifest.stimuli))
-        for name in self.settings.corpora:
+        for name in (*self.settings.corpora, *self.settings.accept):
             if name not in known:
                 raise UsageError(f"Unknown corpus {name!r}.", remedy=did_you_mean(name, known))
         for stimulus in self.settings.only:

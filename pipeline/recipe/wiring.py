@@ -91,9 +91,13 @@ def recordings_items(view: View, corpus: str) -> Items:
 def frames_items(view: View, corpus: str) -> Items:
     """One item a stimulus: its video file."""
 
-    def wire(entry: StimulusEntry) -> Wanted:
+    def wire(entry: StimulusEntry) -> Wanted | Waiting:
+        try:
+            located = view.locate(corpus, entry.name)
+        except AveError:  # what is absent is said once, by the recordings
+            return Waiting(f"recordings of {entry.stimulus}, which failed", failed=True)
         wanted = Wanted()
-        wanted.file("video", view.unpacked(corpus, *view.locate(corpus, entry.name).video))
+        wanted.file("video", view.unpacked(corpus, *located.video))
         return wanted
 
     return _per_stimulus(view, corpus, wire)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -85,17 +86,24 @@ class Pool:
         """
         remaining = list(jobs)
         remaining.reverse()
-        while remaining:
-            suspects = yield from self._until_broken(function, remaining, 2 * self.workers)
-            for key, job in suspects:
-                if (yield from self._until_broken(function, [(key, job)], 1)):
-                    yield key, None, _died()
+        try:
+            while remaining:
+                suspects = yield from self._until_broken(function, remaining, 2 * self.workers)
+                for key, job in suspects:
+                    if (yield from self._until_broken(function, [(key, job)], 1)):
+                        yield key, None, _died()
+        except KeyboardInterrupt:
+            self._cut_loose()  # the workers end at once: whoever stops a build does not want to wait for it
+            raise
 
     def close(self) -> None:
         """Let the workers finish what they hold, and end them."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+        self._cut_loose()
+
+    def _cut_loose(self) -> None:
         while self._alive:
             self._alive.pop().close()
 
@@ -149,6 +157,7 @@ def _died() -> StoreError:
 def _start_worker(alive: Any) -> None:
     """Before any library is loaded: one thread each, and an end when the parent ends."""
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent says what ends
     threading.Thread(target=_end_with_parent, args=(alive,), daemon=True).start()
 
 
