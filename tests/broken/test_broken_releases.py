@@ -200,10 +200,10 @@ CASES = {
     ),
     "gaze without its video": Case(
         leave_out_the_video,
-        *("frames", FILM, "media-missing"),
+        *("recordings", FILM, "media-missing"),
         (
             f"{FILM}: 12 gaze files but no video; looked for video/clock_workshop_320x240.mp4",
-            "Get the whole archive clock_workshop_320x240.7z, or put the video at RAW/diem/",
+            "Get the whole archive clock_workshop_320x240.7z; or unpack what you have into RAW/diem/",
         ),
         lost=(FILM,),
         unpacked=True,

@@ -91,3 +91,25 @@ def _wait_until(condition, timeout_s: float) -> None:
     while not condition():
         assert time.monotonic() < end, "timed out"
         time.sleep(0.05)
+
+
+def test_a_build_stopped_twice_in_a_row_ends_at_once(tmp_path):
+    code = (
+        "import sys\n"
+        "from pipeline import cli\n"
+        "from pipeline.store import executors\n"
+        "from tests.store.toy_stages import touch_and_sleep\n"
+        "def sleep_in_a_pool(_arguments):\n"
+        "    list(executors.make('pool:2').imap(touch_and_sleep, [(path, path) for path in paths]))\n"
+        "if __name__ == '__main__':\n"
+        "    paths, sys.argv[1:] = sys.argv[1:], ['status']\n"
+        "    cli._command = lambda name: sleep_in_a_pool\n"
+        "    cli.entry()\n"
+    )
+    paths = [tmp_path / "a", tmp_path / "b"]
+    child = subprocess.Popen([sys.executable, "-c", code, *map(str, paths)], cwd=ROOT, start_new_session=True)
+    _wait_until(lambda: all(path.is_file() for path in paths), 60)
+    os.killpg(child.pid, signal.SIGINT)
+    time.sleep(0.3)
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.wait(timeout=20) == 130
