@@ -188,7 +188,7 @@ def _shortfall(built: Build) -> str:
         if record is None:
             why["missing or failed"] += 1
         elif not record.facts["admitted"]:
-            why[f"refused, {record.facts['reason']}"] += 1
+            why[f"refused ({record.facts['reason']})"] += 1
     counts = ", ".join(f"{count} {reason}" for reason, count in sorted(why.items()))
     cards = built.store / "cards" / "card.md"
     return f"{why.total()} of {len(asked)} stimuli asked for are not in it: {counts}; see {cards}" if why else ""
