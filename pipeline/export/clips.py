@@ -22,6 +22,7 @@ epoch once and decodes each picture once: prefer it for whole epochs and for pre
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -119,9 +120,9 @@ class _Clips:
         self.epoch = epoch
         self._begin_epoch()
 
+    @abstractmethod
     def _begin_epoch(self) -> None:
         """Forget what was known of another epoch."""
-        raise NotImplementedError
 
     def _plan(self, mix: int) -> NDArray[np.int64]:
         plan = epoch_plan(self._sample, seed=self.seed, epoch=self.epoch, shuffle=self.shuffle, mix=mix)
