@@ -155,28 +155,31 @@ def _run(store: Path, settings: Settings, executor: str) -> int:
         raise UsageError(f"{asked.raw} is not a folder.", remedy="Name the one that holds the releases: --raw DIR.")
     if settings == settings_file.load(store) and not _left(asked):
         print(f"nothing to run; {corpus_line(store)}")  # no lock, no Luigi, no worker
-        return 0
+        return _conclude(asked)
     session = resolve("tasks.ave:run")(store, settings, executor)
     failures = session.failures()
     print(corpus_line(store))
-    if shortfall := _shortfall(Build(settings, store)):
-        print(shortfall)
+    built = Build(settings, store)
     if failures:
         print(failure_table(failures), file=sys.stderr)
     if session.stopped is not None:
         raise session.stopped
-    if failures:
-        return 1
-    if not (corpus := Build(settings, store)).state("publish", "all").fresh["corpus"].facts["stimuli"]:
-        raise StoreError(
-            f"{store}: nothing of what was asked for could be published.",
-            remedy=f"Look at {corpus.raw}: with --partial a build only goes by what lies there.",
-            code="nothing-published",
-        )
-    if left := _left(Build(settings, store)):
+    left = _left(built)
+    if left and not failures:
         message = f"The build ended before {', '.join(left)}."
         raise StoreError(message, remedy=f"See {store / 'logs'}.", code="unfinished")
-    return 0
+    return _conclude(built) or int(bool(failures))
+
+
+def _conclude(built: Build) -> int:
+    """Say what is not in the corpus although it was asked for; 1 when that is everything."""
+    if shortfall := _shortfall(built):
+        print(shortfall)
+    if not built.publishes_nothing():
+        return 0
+    remedy = f"Look at {built.raw}: with --partial a build only goes by what lies there."
+    print(f"ave: {built.store}: nothing of what was asked for is published. {remedy}", file=sys.stderr)
+    return 1
 
 
 def _shortfall(built: Build) -> str:

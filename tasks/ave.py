@@ -106,7 +106,7 @@ class BuildAVE(_WithOptions):
         done = not build.failed and all(state.n_to_run == 0 for state in states)
         if done:
             settings_file.save(build.settings, build.store)  # nothing will run, and still this was asked last
-        return done
+        return done and not build.publishes_nothing()
 
     def run(self) -> None:
         """Reached when every stage has been tried: fails if an item failed."""
@@ -117,6 +117,8 @@ class BuildAVE(_WithOptions):
             if not self.session:  # `ave` prints the table itself, at the very end
                 print(failure_table(failures), file=sys.stderr)
             raise BuildFailed(f"{len(failures)} item(s) failed.", remedy="Mend them and run the same command again.")
+        if session.build.publishes_nothing():
+            raise BuildFailed("Nothing of what was asked for is published.", remedy=f"Look at {session.build.raw}.")
         session.build.failed.clear()
 
 

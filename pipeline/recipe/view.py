@@ -211,6 +211,12 @@ class View:
         stages = [stage.name for stage in upstream("publish")]  # shards may have failed too, before or after publishing
         return [row for stage in stages for row in self.failed.get((stage, corpus), {}).values()]
 
+    def publishes_nothing(self) -> bool:
+        """Whether none of the stimuli asked for is in the corpus, whatever the reason."""
+        asked = [entry for corpus in self.corpora for entry in self.entries(corpus)]
+        records = (self.fresh("curate", entry.corpus, entry.name) for entry in asked)
+        return not any(record is not None and record.facts["admitted"] for record in records)
+
     def failed_share(self, corpus: str) -> tuple[int, int]:
         """How many of a corpus's stimuli failed in this build (themselves or their artifact), out of how many."""
         failed = {
