@@ -59,7 +59,7 @@ def demo(arguments: Namespace) -> int:
     store = Path(arguments.store)
     mini.make(store / "mini")
     settings = Settings(
-        manifests=str((store / "mini" / "manifests").resolve()),
+        manifests="mini/manifests",
         accept=tuple(names()),
         goals=settings_file.GOALS,
         formats=("wds",),
@@ -206,7 +206,7 @@ def _left(looked: Build) -> list[str]:
 def _asked(arguments: Namespace) -> Settings:
     """The store's remembered settings with every option replaced that was given."""
     remembered = settings_file.load(arguments.store) or Settings()
-    return remembered.with_given(given_settings(vars(arguments))).absolute()
+    return remembered.with_given(given_settings(vars(arguments)))
 
 
 def _remembered(store: Path) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 EVERYTHING = "all"  # --corpus all, --only all: forget an earlier narrowing
@@ -24,6 +25,8 @@ class Option:
             return None
         if self.kind is tuple:
             return () if EVERYTHING in given else tuple(dict.fromkeys(given))
+        if self.field in ("raw", "manifests"):
+            return str(Path(given).resolve())  # as the person who typed it sees it, not as the store does
         return given
 
 

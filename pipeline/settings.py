@@ -34,7 +34,8 @@ _CHOICES |= {"modality": ("av", "video", "audio"), "fusion": ("concat", "product
 class Settings:
     """Everything a build depends on beside the raw bytes and the manifests.
 
-    Empty `corpora` means every corpus of the manifests; empty `only` means every stimulus.
+    Empty `corpora` means every corpus of the manifests; empty `only` means every stimulus. A relative `raw` or
+    `manifests` lies in the store (and moves with it); one given as an option is made absolute.
     """
 
     # what to build, from what
@@ -108,12 +109,6 @@ class Settings:
         if "accept" in typed:
             typed["accept"] = tuple(dict.fromkeys((*self.accept, *typed["accept"])))
         return replace(self, **typed)
-
-    def absolute(self) -> Settings:
-        """The same settings with folders that were given made absolute; the default `raw` stays inside the store."""
-        manifests = str(Path(self.manifests).resolve()) if self.manifests else ""
-        raw = self.raw if self.raw == Settings.raw else str(Path(self.raw).resolve())
-        return replace(self, manifests=manifests, raw=raw)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, tuples as lists."""

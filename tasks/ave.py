@@ -92,7 +92,7 @@ class BuildAVE(_WithOptions):
         given = given_settings({name: value for name, value in options.items() if value is not False})
         given |= {"goals": self.goals} if self.goals else {}
         given |= {"formats": self.format} if self.format else {}
-        return remembered.with_given(given).absolute()
+        return remembered.with_given(given)
 
     def requires(self) -> list[StageTask]:
         """The last stages that the goals need; Luigi finds the rest."""

@@ -64,3 +64,9 @@ def test_accepting_the_terms_of_one_corpus_takes_no_other_one_back():
 def test_every_option_replaces_a_settings_field_of_its_kind():
     for option in OPTIONS:
         assert type(getattr(Settings(), option.field)) is option.kind, option.name
+
+
+def test_a_folder_given_as_an_option_is_absolute_and_a_remembered_one_stays_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(manifests="mini/manifests").with_given(given_settings({"raw": "releases"}))
+    assert (settings.raw, settings.manifests) == (str(tmp_path / "releases"), "mini/manifests")

@@ -37,7 +37,7 @@ class View:
         self._wiring = wiring
         self.settings = settings
         self.store = store
-        self.raw = Path(settings.raw) if Path(settings.raw).is_absolute() else store / settings.raw
+        self.raw = store / settings.raw  # which is the latter alone where it is absolute
         self.failed: dict[tuple[str, str], dict[str, Failure]] = {}
         self._states: dict[tuple[str, str], StageState] = {}
         self._folders: dict[tuple[str, str], StageFolder] = {}
@@ -49,7 +49,7 @@ class View:
     @cached_property
     def manifest(self) -> Manifest:
         """The reviewed tables this build goes by."""
-        return load(Path(self.settings.manifests) if self.settings.manifests else default_manifests())
+        return load(self.store / self.settings.manifests if self.settings.manifests else default_manifests())
 
     @cached_property
     def corpora(self) -> tuple[str, ...]:
