@@ -12,15 +12,14 @@ after a kill the cache is behind, and the records that are newer than it are rea
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.store.disk import changed_ns, read_json, replace_json
 from pipeline.store.items import RECORD_NAME, ItemRecord, read_record
-from pipeline.store.leftovers import temporary
 
 STAGE_RECORD = "_STAGE.json"
 FAILURES_RECORD = "_FAILURES.json"
@@ -75,12 +74,12 @@ class StageFolder:
         if self.single:
             return []
         found = [path for path in self.path.parent.parent.glob(f"*/{self.path.name}") if path != self.path]
-        found.sort(key=lambda path: _changed_ns(path / STAGE_RECORD) or 0, reverse=True)
+        found.sort(key=lambda path: changed_ns(path / STAGE_RECORD) or 0, reverse=True)
         return [StageFolder(path) for path in found]
 
     def failures(self) -> dict[str, Failure]:
         """Items that failed when they were last tried, by name."""
-        found = _read_json(self._beside(FAILURES_RECORD)) or []
+        found = read_json(self._beside(FAILURES_RECORD)) or []
         return {row["item"].split("/", 1)[1]: Failure(**row) for row in found}
 
     def write(self, records: Iterable[ItemRecord], failures: Iterable[Failure], head: Mapping[str, Any]) -> None:
@@ -89,61 +88,37 @@ class StageFolder:
         merged = {**self._records(), **{record.item.split("/", 1)[1]: record for record in records}}
         if not self.single:
             items = {name: record.to_json() for name, record in sorted(merged.items())}
-            _replace_json(self._beside(STAGE_RECORD), {**head, "items": items})
+            replace_json(self._beside(STAGE_RECORD), {**head, "items": items})
             self._cache = merged
         rows = [asdict(failure) for failure in failures]
         if rows or self._beside(FAILURES_RECORD).exists():
-            _replace_json(self._beside(FAILURES_RECORD), rows)
+            replace_json(self._beside(FAILURES_RECORD), rows)
 
     def forget(self, names: Iterable[str]) -> None:
         """Take items out of the stage record; their folders are left to whoever removed their records."""
         gone = set(names)
-        head = _read_json(self._beside(STAGE_RECORD))
+        head = read_json(self._beside(STAGE_RECORD))
         if gone and head is not None:
             head["items"] = {name: row for name, row in head["items"].items() if name not in gone}
-            _replace_json(self._beside(STAGE_RECORD), head)
+            replace_json(self._beside(STAGE_RECORD), head)
         self._cache = None
 
     def provenance(self) -> dict[str, Any]:
         """Library versions that the stage last ran with."""
-        return (_read_json(self._beside(STAGE_RECORD)) or {}).get("provenance", {})
+        return (read_json(self._beside(STAGE_RECORD)) or {}).get("provenance", {})
 
     def _records(self) -> dict[str, ItemRecord]:
         if self._cache is None:
-            items = ({} if self.single else _read_json(self._beside(STAGE_RECORD)) or {}).get("items", {})
+            items = ({} if self.single else read_json(self._beside(STAGE_RECORD)) or {}).get("items", {})
             self._cache = {name: ItemRecord.from_json(row) for name, row in items.items()} | self._newer_records()
         return self._cache
 
     def _newer_records(self) -> dict[str, ItemRecord]:
         """Records of the items that were finished after the stage record was written: a killed build leaves such."""
-        written_ns = _changed_ns(self._beside(STAGE_RECORD)) or 0
-        newer = [name for name in self.names() if (_changed_ns(self.path / name / RECORD_NAME) or -1) >= written_ns]
+        written_ns = changed_ns(self._beside(STAGE_RECORD)) or 0
+        newer = [name for name in self.names() if (changed_ns(self.path / name / RECORD_NAME) or -1) >= written_ns]
         found = {name: read_record(self.path / name) for name in newer}
         return {name: record for name, record in found.items() if record is not None}
 
     def _beside(self, name: str) -> Path:
         return self.path.parent / f".{self.path.name}{name}" if self.single else self.path / name
-
-
-def _changed_ns(path: Path) -> int | None:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return None
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # absent or torn: the items' own records still say everything
-
-
-def _replace_json(path: Path, data: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = temporary(path)
-    with open(draft, "w", encoding="utf-8") as file:
-        json.dump(data, file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)

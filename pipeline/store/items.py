@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import StoreError
+from pipeline.store.disk import fsync_folder, write_durably
 from pipeline.store.fingerprint import sha256_of
 from pipeline.store.job import Job
 from pipeline.store.leftovers import temporary, trash
@@ -130,7 +131,7 @@ def execute(task: ItemTask) -> ItemRecord:
             seconds=round(time.perf_counter() - started, 3),
             why=task.why,
         )
-        _write_durably(out / RECORD_NAME, json.dumps(record.to_json(), indent=1, ensure_ascii=False))
+        write_durably(out / RECORD_NAME, json.dumps(record.to_json(), indent=1, ensure_ascii=False))
         swap_in(out, task.folder)
         return record
     except OSError as error:
@@ -159,15 +160,6 @@ def swap_in(new: Path, final: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def fsync_folder(folder: Path) -> None:
-    """Flush a folder's own entries, so that a rename in it survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _measure(out: Path, known: Mapping[str, str]) -> dict[str, tuple[int, str]]:
     """Size and SHA-256 of every file below `out`, each flushed to the disk; hard links to known files are both."""
     known_files = {_identity(os.stat(path)): sha for path, sha in known.items()}
@@ -187,14 +179,6 @@ def _measure(out: Path, known: Mapping[str, str]) -> dict[str, tuple[int, str]]:
 
 def _identity(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
-
-
-def _write_durably(path: Path, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fsync_folder(path.parent)
 
 
 def explained(error: OSError, where: str, folder: Path) -> Exception:
