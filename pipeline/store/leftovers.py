@@ -17,6 +17,8 @@ from pathlib import Path
 
 import psutil
 
+from pipeline.store.places import is_remote, scratch_folder
+
 _TEMPORARY, _TRASH = ".tmp-", ".trash-"
 _CLOCK_S = 2.0  # start times are counted in ticks since boot, file times by the clock: they agree to this
 
@@ -31,18 +33,27 @@ def trash(path: Path) -> Path:
     return _owned(_TRASH, path)
 
 
-def sweep(store: Path) -> int:
-    """Remove everything that dead processes of this host left half-made in a store; returns how many things went."""
-    swept = 0
-    for folder in (store, *store.glob("stages/*/*/*")):
+def abandoned(store: Path) -> list[Path]:
+    """Everything that dead processes of this host left half-made or half-removed in a store."""
+    found = []
+    # What is made for an object store is half-made on this machine's disk.
+    places = (scratch_folder(),) if is_remote(store) else (store, store / "locks", *store.glob("stages/*/*/*"))
+    for folder in places:
         for entry in os.scandir(folder) if folder.is_dir() else ():
             if entry.name.startswith((_TEMPORARY, _TRASH)) and _is_abandoned(entry):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    os.unlink(entry.path)
-                swept += 1
-    return swept
+                found.append(Path(entry.path))
+    return found
+
+
+def sweep(store: Path) -> int:
+    """Remove what dead processes of this host left in a store; returns how many things went."""
+    found = abandoned(store)
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(found)
 
 
 def started_s(pid: int) -> float | None:

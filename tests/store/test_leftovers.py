@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pipeline.store.leftovers import started_s, sweep, temporary, trash
-from pipeline.store.lock import LOCK_NAME, store_lock
+from pipeline.store.lock import store_lock
 
 HOST = socket.gethostname()
 DEAD = 999_999_999
@@ -49,9 +49,11 @@ def test_a_zombie_makes_nothing_any_more(tmp_path: Path, zombie: int):
 
 def test_a_zombie_holds_no_lock(tmp_path: Path, zombie: int):
     holder = {"host": HOST, "pid": zombie, "process_start": psutil.Process(zombie).create_time(), "since": "?"}
-    (tmp_path / LOCK_NAME).write_text(json.dumps(holder))
+    lock = tmp_path / "locks" / "store.json"
+    lock.parent.mkdir()
+    lock.write_text(json.dumps(holder))
     with store_lock(tmp_path):
-        assert json.loads((tmp_path / LOCK_NAME).read_text())["pid"] == os.getpid()
+        assert json.loads(lock.read_text())["pid"] == os.getpid()
 
 
 def test_a_recycled_process_number_protects_nothing(tmp_path: Path):
