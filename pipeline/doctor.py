@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-_INSTALL = 'pip install -c constraints.txt -e ".[dev]"'
+from pipeline.store.places import cache_folder, is_remote
+
+INSTALL = 'pip install -c constraints.txt -e ".[dev]"'
 _NEEDED: tuple[str, ...] = ("luigi", "ffmpeg-python", "librosa", "numpy", "scipy", "pandas", "pyarrow", "torch")
 _NEEDED += ("soxr", "py7zr", "simplejpeg", "safetensors", "matplotlib", "rich", "psutil")
 _OPTIONAL = {
+    "s3fs": "a store on S3 (the extra s3)",
     "webdataset": "reading exported tars the way others do (tests only)",
     "datasets": "reading exported Parquet the way Hugging Face users do (tests only)",
 }
@@ -55,7 +58,7 @@ def _libraries() -> Iterator[Finding]:
             yield Finding(name, True, metadata.version(name), needed=needed)
         except metadata.PackageNotFoundError:
             detail = "not installed" if needed else f"not installed; for {_OPTIONAL[name]}"
-            yield Finding(name, False, detail, _INSTALL, needed)
+            yield Finding(name, False, detail, INSTALL, needed)
 
 
 def _ffmpeg() -> Iterator[Finding]:
@@ -70,7 +73,7 @@ def _ffmpeg() -> Iterator[Finding]:
 
 def _gpu() -> Finding:
     if importlib.util.find_spec("torch") is None:
-        return Finding("gpu", False, "torch is not installed", _INSTALL, needed=False)
+        return Finding("gpu", False, "torch is not installed", INSTALL, needed=False)
     import torch
 
     if torch.cuda.is_available():
@@ -79,6 +82,7 @@ def _gpu() -> Finding:
 
 
 def _disk(store: Path) -> Finding:
+    store = cache_folder() if is_remote(store) else store  # what passes through this machine on its way to S3
     existing = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
     free_gb = shutil.disk_usage(existing).free / 1e9
     detail = f"{free_gb:.0f} GB free at {existing} (the whole corpus takes about {_LOW_DISK_GB} GB, raw releases apart)"

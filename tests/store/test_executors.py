@@ -44,6 +44,23 @@ def test_a_worker_killed_by_9_fails_its_own_job_only():
     assert error.code == "worker-died"
 
 
+@pytest.mark.parametrize(("spec", "most_in_flight"), [("serial", 1), ("pool:2", 4)])
+def test_jobs_are_drawn_as_workers_finish_and_never_all_at_once(spec, most_in_flight):
+    drawn, finished, most = 0, 0, 0
+
+    def numbers():
+        nonlocal drawn
+        for number in range(1, 41):
+            drawn += 1
+            yield str(number), number
+
+    for _ in executors.make(spec).imap(toy_stages.square, numbers()):
+        most = max(most, drawn - finished)
+        finished += 1
+    assert finished == 40
+    assert most == most_in_flight
+
+
 def test_workers_run_one_thread_each():
     [(_, (told, used), error)] = executors.make("pool:1").imap(toy_stages.one_thread, [("a", None)])
     assert error is None
@@ -80,7 +97,7 @@ def test_workers_end_when_their_parent_is_killed_by_9(tmp_path):
     _wait_until(lambda: not psutil.pid_exists(worker) or psutil.Process(worker).status() == "zombie", 10)
 
 
-@pytest.mark.parametrize("spec", ["pool:0", "pool:x", "threads", "pool", "dask:2"])
+@pytest.mark.parametrize("spec", ["pool:0", "pool:x", "threads", "pool", "dask", "dask:0", "dask:x", "slurm:2"])
 def test_an_unknown_executor_is_wrong_usage(spec):
     with pytest.raises(UsageError, match="xecutor"):
         executors.make(spec)

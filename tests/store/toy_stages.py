@@ -23,6 +23,13 @@ def fail_when_odd(job: Job) -> None:
         raise MediaError(f"{job.item}: {job.values['number']} is odd.", remedy="Use an even one.", code="odd")
 
 
+def write_deep(job: Job) -> None:
+    """Write files into folders of folders, each with its own name in it."""
+    for name in job.values["files"]:
+        (job.out / name).parent.mkdir(parents=True, exist_ok=True)
+        (job.out / name).write_text(name)
+
+
 def full_disk(job: Job) -> None:
     """Meet a full disk."""
     raise OSError(28, "No space left on device", str(job.out / "x"))
@@ -58,3 +65,33 @@ def multiply_matrices(_job: object) -> float:
     import torch
 
     return float((torch.ones(200, 200) @ torch.ones(200, 200)).sum())
+
+
+def refuse(number: int) -> None:
+    """Refuse a number the way a stage does."""
+    raise MediaError(f"{number} is odd.", remedy="Use an even one.", code="odd")
+
+
+def raise_what_does_not_pickle(_job: object) -> None:
+    """Raise an error that holds a function nobody can look up."""
+    raise ValueError(lambda: None)
+
+
+def kill_the_worker_once(path: str) -> str:
+    """Die with the worker at the first try; say at the second that there was a first."""
+    if not os.path.exists(path):
+        open(path, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "at the second try"
+
+
+def sleep_here(seconds: float) -> int:
+    """Take a while, and say in which process."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def link_and_read(job: Job) -> dict:
+    """Give a file of the store a second name, and say what another one holds."""
+    os.link(job.files["linked"]["x"], job.out / "linked.txt")
+    return {"read": job.files["read"]["x"].read_text()} if "read" in job.files else {}
