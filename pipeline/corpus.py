@@ -15,20 +15,26 @@ seconds since the first picture. A frame that the stimulus does not have is an I
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError, UsageError, did_you_mean
 from pipeline.features.frames import FrameFile
+from pipeline.ingest.publish import SUFFIXES
 from pipeline.signals.audio import frame_examples
 from pipeline.signals.density import density_map
+from pipeline.store.disk import store_at
+from pipeline.store.items import read_record
+from pipeline.store.nearby import near
+from pipeline.store.places import is_remote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +52,8 @@ class Corpus:
     Parameters
     ----------
     store : str or Path
-        The store that `ave build` filled.
+        The store that `ave build` filled, a folder or "s3://bucket/prefix". From S3 a file is fetched when it is
+        first asked for, and kept (see `store.nearby`).
 
     Raises
     ------
@@ -55,8 +62,9 @@ class Corpus:
     """
 
     def __init__(self, store: str | Path):
-        self.folder = Path(store) / "corpus"
-        if not (self.folder / "stimuli.parquet").is_file():
+        self.folder = store_at(store) / "corpus"
+        self._digests = _digests(self.folder)
+        if not (self._digests if is_remote(self.folder) else (self.folder / "stimuli.parquet").is_file()):
             raise StoreError(
                 f"{store}: no corpus is published here (no corpus/stimuli.parquet).",
                 remedy=f"Build one with `ave build --store {store}`, or try `ave demo --store {store}`.",
@@ -66,11 +74,14 @@ class Corpus:
     @cached_property
     def stimuli(self) -> pd.DataFrame:
         """The table of stimuli, one row each, sorted by `stimulus`; columns as in `schemas.STIMULI`."""
-        return pq.read_table(self.folder / "stimuli.parquet").to_pandas()
+        return self._table().to_pandas()
 
     @cached_property
     def _rows(self) -> dict[str, dict]:
-        return {row["stimulus"]: row for row in pq.read_table(self.folder / "stimuli.parquet").to_pylist()}
+        return {row["stimulus"]: row for row in self._table().to_pylist()}
+
+    def _table(self) -> pa.Table:
+        return pq.read_table(_local(self.folder, "stimuli.parquet", self._digests))
 
     def __getitem__(self, stimulus: str) -> Stimulus:
         if stimulus not in self._rows:
@@ -80,7 +91,9 @@ class Corpus:
                 remedy=did_you_mean(stimulus, known) if known else "",
             )
         row = self._rows[stimulus]
-        return Stimulus(self.folder, **{field.name: row[field.name] for field in fields(Stimulus)[1:]})
+        own = {file: self._digests[file] for file in _files_of(stimulus) if file in self._digests}
+        facts = {field.name: row[field.name] for field in fields(Stimulus) if field.name in row}
+        return Stimulus(self.folder, **facts, digests=own)
 
     def __contains__(self, stimulus: object) -> bool:
         return stimulus in self._rows
@@ -99,7 +112,8 @@ class Corpus:
 class Stimulus:
     """One video with the soundtrack it was shown with, and the gaze of everyone who watched it.
 
-    Attributes other than `folder` are the columns of `stimuli.parquet` (`schemas.STIMULI`).
+    Attributes other than `folder` and `digests` are the columns of `stimuli.parquet` (`schemas.STIMULI`); `digests`
+    holds what has to be known of the files of a corpus on S3.
     """
 
     folder: Path
@@ -121,6 +135,7 @@ class Stimulus:
     n_observers: int
     n_fixations: int
     licence: str
+    digests: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def rate(self) -> Fraction:
@@ -130,11 +145,11 @@ class Stimulus:
     @cached_property
     def times_s(self) -> np.ndarray:
         """Presentation time of each frame, shape (n_frames,), float64; the first is 0."""
-        return np.array(json.loads(self._path("timeline", ".json").read_text(encoding="utf-8"))["times_s"])
+        return np.array(json.loads(self._path("timeline").read_text(encoding="utf-8"))["times_s"])
 
     def fixations(self) -> pd.DataFrame:
         """All fixations: observer, frame, x_px, y_px, sorted by frame then observer."""
-        return pq.read_table(self._path("fixations", ".parquet")).to_pandas()
+        return pq.read_table(self._path("fixations")).to_pandas()
 
     def density(self, frame: int, size: tuple[int, int] = (32, 40), sigma_dva: float = 1.0) -> np.ndarray:
         """The fixation density map of one frame, computed from its fixations at exactly this size.
@@ -182,29 +197,48 @@ class Stimulus:
     @cached_property
     def _points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Frame, x and y of every fixation, sorted by frame."""
-        table = pq.read_table(self._path("fixations", ".parquet"), columns=["frame", "x_px", "y_px"])
+        table = pq.read_table(self._path("fixations"), columns=["frame", "x_px", "y_px"])
         frame, x_px, y_px = (column.to_numpy() for column in table.columns)
         return frame, x_px, y_px
 
     @cached_property
     def _frame_file(self) -> FrameFile:
-        return FrameFile(self._path("frames", ".arrow"))
+        return FrameFile(self._path("frames"))
 
     @cached_property
     def _steps(self) -> np.ndarray:
         """Log-mel steps of the whole soundtrack, [T, bands], left on the disk until they are cut."""
-        return np.load(self._path("steps", ".npy"), mmap_mode="r")
+        return np.load(self._path("steps"), mmap_mode="r")
 
     @cached_property
     def anchor(self) -> str:
         """Where a frame's time lies in its example: what the log-mel table was made with."""
-        metadata = pq.read_schema(self._path("logmel", ".parquet")).metadata or {}
+        metadata = pq.read_schema(self._path("logmel")).metadata or {}
         return metadata.get(b"anchor", b"start").decode()
 
-    def _path(self, kind: str, suffix: str) -> Path:
-        return self.folder / kind / f"{self.stimulus}{suffix}"
+    def _path(self, kind: str) -> Path:
+        return _local(self.folder, _file_of(self.stimulus, kind), self.digests)
 
     def _check_range(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.n_frames:
             asked = f"frame {start}" if stop == start + 1 else f"frames [{start}, {stop})"
             raise IndexError(f"{self.stimulus}: {asked} asked for, it has [0, {self.n_frames})")
+
+
+def _file_of(stimulus: str, kind: str) -> str:
+    return f"{kind}/{stimulus}{SUFFIXES[kind]}"
+
+
+def _files_of(stimulus: str) -> list[str]:
+    return [_file_of(stimulus, kind) for kind in SUFFIXES]
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a corpus on S3, as published; nothing for a folder, whose files are just opened."""
+    record = read_record(folder) if is_remote(folder) else None
+    return {file: sha for file, (_, sha) in record.outputs.items()} if record else {}
+
+
+def _local(folder: Path, file: str, digests: Mapping[str, str]) -> Path:
+    """Where a published file can be opened."""
+    return near(folder / file, digests[file]) if is_remote(folder) else folder / file

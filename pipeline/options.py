@@ -1,12 +1,15 @@
-"""The options of a build, once: `ave build`, `ave plan`, `ave export` and the Luigi tasks all read this table."""
+"""The options, once: those of a build, read by `ave build`, `plan`, `export` and the Luigi tasks, and of learning."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UsageError
+
+_FOLDERS = ("raw", "manifests", "train_stills", "speech_commands")
 EVERYTHING = "all"  # --corpus all, --only all: forget an earlier narrowing
 
 
@@ -25,7 +28,10 @@ class Option:
             return None
         if self.kind is tuple:
             return () if EVERYTHING in given else tuple(dict.fromkeys(given))
-        if self.field in ("raw", "manifests"):
+        if self.field in _FOLDERS:
+            if "://" in str(given):
+                message = f"--{self.name} {given}: has to be a folder of this machine; only a store may be on S3."
+                raise UsageError(message)
             return str(Path(given).resolve())  # as the person who typed it sees it, not as the store does
         return given
 
@@ -47,14 +53,62 @@ OPTIONS = (
     Option("density-width", "density_width", int, "of the density maps, cells (default 40)"),
     Option("mel-bands", "mel_bands", int, "of the log-mel examples (default 64)"),
     Option("anchor", "anchor", str, "where a frame's time lies in its log-mel example: start, centre or end"),
+    Option("lead-in-frames", "lead_in_frames", int, "frames before a shard's targets: a clip's length less one (15)"),
     Option("min-inside-share", "min_inside_share", float, "refuse screen gaze of which less lies inside the picture"),
     Option("max-sound-difference-s", "max_sound_difference_s", float, "refuse a longer gap of sound and picture"),
     Option("silence-dbfs", "silence_dbfs", float, "a soundtrack below this level counts as silent (default -60)"),
 )
 
+TRAINING = (
+    Option("model", "model", str, "which of `ave models`; another one than last time begins with its own options"),
+    Option("modality", "modality", str, "dave: av, video or audio"),
+    Option("fusion", "fusion", str, "how sound and picture meet, e.g. dave: concat, product, sum"),
+    Option("width", "model_width", int, "base channels (default: the paper's)"),
+    Option("option", "model_options", tuple, "further options of the model, NAME=VALUE, e.g. mep=true; 'all' for none"),
+    Option("epochs", "train_epochs", int, "passes over the training clips (default 10)"),
+    Option("steps", "train_steps", int, "steps in all instead of epochs; 0 goes by epochs"),
+    Option("batch", "batch", int, "clips at once (default: the paper's, dave 10, vinet 8)"),
+    Option("accumulate", "train_accumulate", int, "batches a step (default 1)"),
+    Option("learning-rate", "learning_rate", float, "of Adam (default: the paper's, dave 1e-3, vinet 1e-4)"),
+    Option("schedule", "train_schedule", str, "constant or cosine"),
+    Option("loss", "train_loss", str, "of kl, cc, sim, nss, e.g. 'kl + 0.1*cc' (default kl)"),
+    Option("precision", "train_precision", str, "fp32, bf16 or fp16 (default fp32)"),
+    Option("channels-last", "train_channels_last", bool, "lay volumes out with the channels last"),
+    Option("compile", "train_compile", bool, "let torch.compile make the model faster"),
+    Option("deterministic", "train_deterministic", bool, "on a GPU, avoid what depends on chance (default)"),
+    Option("seed", "seed", int, "of first weights, order and chance (default 0)"),
+    Option("every", "train_every", int, "train on frames 0, N, 2 N … of each stimulus (default 1)"),
+    Option("mix", "train_mix", int, "shard samples whose clips are mixed (default 8)"),
+    Option("scale", "train_scale", int, "average pictures over N × N pixels first (default 1, the paper's)"),
+    Option("evaluations", "train_evaluations", int, "looks at val in all; 0 is one an epoch (default)"),
+    Option("val-clips", "val_clips", int, "clips of val that choose the weights, at most (default 500)"),
+    Option("parts", "train_parts", int, "parts of an epoch after which a killed training goes on (default 4)"),
+    Option("routing", "train_routing", bool, "dave: an epoch of still images after each of clips"),
+    Option("stills", "train_stills", str, "folder of still images in SALICON layout (default: frames of the corpus)"),
+    Option("weights", "train_weights", tuple, "start from a name of `ave models`, FILE or PART=FILE; 'all' for none"),
+    Option("words", "speech_commands", str, "folder of Speech Commands, for the pretraining of the sound stream"),
+    Option("pretrained-audio", "pretrained_audio", bool, "dave: start the sound stream from spoken words (--words)"),
+    Option("device", "train_device", str, "auto, cpu or cuda"),
+    Option("processes", "train_processes", int, "that train together, each on its GPU (default 1)"),
+    Option("threads", "train_threads", int, "CPU threads of each (default: all cores)"),
+    Option("loader-workers", "loader_workers", int, "processes of each that decode clips (default 0: in the loop)"),
+    Option("tensorboard", "tensorboard", bool, "write files for TensorBoard, too, into STORE/resume/tensorboard"),
+)
+PRETRAINING = (
+    Option("words", "speech_commands", str, "folder of Speech Commands: a folder a word"),
+    Option("network", "pretrain_network", str, "3d (dave's sound stream) or 2d"),
+    Option("epochs", "pretrain_epochs", int, "passes over the recordings (default 10)"),
+    Option("width", "model_width", int, "base channels (default: the paper's 64)"),
+    Option("seed", "seed", int, "of first weights and order (default 0)"),
+)
+PREDICTION = (
+    Option("split", "predict_split", str, "train, val or test (default val)"),
+    Option("every", "predict_every", int, "predict frames 0, N, 2 N … of each stimulus (default 1)"),
+)
 
-def given_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+
+def given_settings(options: Mapping[str, Any], table: Sequence[Option] = OPTIONS) -> dict[str, Any]:
     """Settings fields that a set of parsed options replaces; option names may use "-" or "_"."""
     plain = {name.replace("_", "-"): value for name, value in options.items()}
-    found = {option.field: option.value(plain.get(option.name)) for option in OPTIONS}
+    found = {option.field: option.value(plain.get(option.name)) for option in table}
     return {field: value for field, value in found.items() if value is not None}

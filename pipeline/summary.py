@@ -52,10 +52,13 @@ def corpus_line(store: Path) -> str:
     import pyarrow.parquet as parquet
 
     folder = store / "corpus"
-    if not (folder / "stimuli.parquet").is_file():
+    try:
+        with (folder / "stimuli.parquet").open("rb") as table, (folder / "rejected.parquet").open("rb") as others:
+            # not read_table, which imports pandas
+            stimuli = parquet.ParquetFile(table).read(["duration_s", "n_fixations", "n_frames"])
+            rejected = parquet.ParquetFile(others).read(["level"]).column("level").to_pylist()
+    except FileNotFoundError:
         return f"{folder}: nothing published"
-    stimuli = parquet.read_table(folder / "stimuli.parquet", columns=["duration_s", "n_fixations", "n_frames"])
-    rejected = parquet.read_table(folder / "rejected.parquet", columns=["level"]).column("level").to_pylist()
     minutes = sum(stimuli.column("duration_s").to_pylist()) / 60
     levels = {level: rejected.count(level) for level in ("corpus", "source", "stimulus", "recording", "sample")}
     refused = ", ".join(f"{count} {level}" for level, count in levels.items() if count)

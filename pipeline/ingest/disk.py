@@ -28,33 +28,46 @@ def is_junk(path: str) -> bool:
     >>> is_junk("__MACOSX/clip_1.avi"), is_junk("video/.DS_Store"), is_junk("video/clip_1.avi")
     (True, True, False)
     """
-    return any(part.startswith(".") or part.lower() in LEFT_BY_DESKTOPS for part in PurePosixPath(path).parts)
+    return any(map(_is_junk_name, PurePosixPath(path).parts))
 
 
-def files_below(folder: Path) -> Iterator[tuple[str, int, int]]:
+def _is_junk_name(name: str) -> bool:
+    return name.startswith(".") or name.lower() in LEFT_BY_DESKTOPS
+
+
+def files_below(folder: str | Path) -> Iterator[tuple[str, int, int]]:
     """Every file below a folder as (relative path, size in bytes, mtime in ns), in no particular order.
 
     Links are followed, because raw data often lies on another disk; a link to a folder it lies in itself is
     not. A link to nothing is listed with size 0: reading it then says what is wrong.
     """
-    for here, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not is_junk(name) and not _leads_back(Path(here, name))]
-        for name in names:
-            if is_junk(name) or name.endswith((".part", ".bad")):
-                continue
-            path = os.path.join(here, name)
-            relative = os.path.relpath(path, folder).replace(os.sep, "/")
+    return _files_below(os.fspath(folder), "")
+
+
+def _files_below(folder: str, before: str) -> Iterator[tuple[str, int, int]]:
+    """`files_below`, with `before` put before the paths: a build that has nothing to do spends its time here."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return  # what cannot be listed holds nothing for us; whoever needs a file of it is told so
+    for entry in entries:
+        if _is_junk_name(entry.name):
+            continue
+        if entry.is_dir():
+            if not _leads_back(entry):
+                yield from _files_below(entry.path, f"{before}{entry.name}/")
+        elif not entry.name.endswith((".part", ".bad")):
             try:
-                facts = os.stat(path)
+                facts = entry.stat()
             except OSError:
-                yield relative, 0, 0
+                yield before + entry.name, 0, 0
             else:
-                yield relative, facts.st_size, facts.st_mtime_ns
+                yield before + entry.name, facts.st_size, facts.st_mtime_ns
 
 
-def _leads_back(path: Path) -> bool:
+def _leads_back(entry: os.DirEntry[str]) -> bool:
     """Is this a link to a folder that holds the link, so that following it would never end?"""
-    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
+    return entry.is_symlink() and Path(entry.path).parent.resolve().is_relative_to(Path(entry.path).resolve())
 
 
 def mount_of(path: Path) -> Path:

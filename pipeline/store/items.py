@@ -2,8 +2,7 @@
 
 Conventions
 -----------
-The record is the commit. A job writes into a temporary sibling of its final folder; its files are hashed,
-the record is written beside them, everything is flushed to the disk, and one rename makes it visible.
+The record is the commit: how a job's files and then their record reach the store, see `workplace`.
 A folder without a record, or with a `.tmp-` or `.trash-` name, was never finished and is never read.
 
 Some stages own nothing: what they vouch for lies elsewhere (in RAW). Their function returns the fact
@@ -15,53 +14,73 @@ from __future__ import annotations
 import errno
 import importlib
 import json
-import os
 import shutil
+import sys
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.errors import StoreError
-from pipeline.store.disk import fsync_folder, write_durably
-from pipeline.store.fingerprint import sha256_of
-from pipeline.store.job import Job
-from pipeline.store.leftovers import temporary, trash
+from pipeline.store.disk import Files, read_json
+from pipeline.store.job import Job, of_each_file
+from pipeline.store.places import is_remote, scratch_folder
+from pipeline.store.provenance import made_with
+from pipeline.store.workplace import RECORD_NAME, swap_in, workplace
 
-RECORD_NAME = "record.json"
+__all__ = [
+    "RECORD_NAME",
+    "ItemRecord",
+    "ItemSummary",
+    "ItemTask",
+    "execute",
+    "explained",
+    "read_record",
+    "resolve",
+    "swap_in",
+]
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
+Summary = TypeVar("Summary", bound="ItemSummary")
 
-@dataclass(frozen=True)
-class ItemRecord:
-    """What is known about one published item: what made it, and what it consists of.
+
+@dataclass(frozen=True, kw_only=True)
+class ItemSummary:
+    """What later stages need to know of a published item: what it consists of, and by which fingerprint it was made.
 
     `outputs` maps each file, relative to `root` (or to the item's folder when root is None),
-    to its size in bytes and its SHA-256. `why` says in words what made it run.
+    to its size in bytes and its SHA-256. `made_with` says in which versions of the libraries and programs that may
+    reach its bytes it was made, `damaged` what `ave verify` found wrong with it since.
     """
 
     item: str
     fingerprint: str
-    version: int
-    params: Mapping[str, Any]
-    inputs: Mapping[str, Any]
     outputs: Mapping[str, tuple[int, str]]
     facts: Mapping[str, Any] = field(default_factory=dict)
     root: str | None = None
     seconds: float = 0.0
-    why: str = ""
+    made_with: str = ""
+    damaged: str = ""
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ItemRecord:
-        """Rebuild a record from what `to_json` wrote."""
+    def from_json(cls: type[Summary], data: Mapping[str, Any]) -> Summary:
+        """Rebuild what `to_json` wrote."""
         outputs = {name: (int(size), str(sha)) for name, (size, sha) in data["outputs"].items()}
-        return cls(**{**data, "outputs": outputs})
+        made_with = sys.intern(data.get("made_with", ""))  # the same few words in thousands of records
+        return cls(**{**data, "outputs": outputs, "made_with": made_with})
 
     def to_json(self) -> dict[str, Any]:
-        """The record as plain JSON."""
-        return asdict(self)
+        """As plain JSON; not a copy, so not to be changed."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @property
+    def name(self) -> str:
+        """The item's name inside its corpus."""
+        return self.item.split("/", 1)[1]
 
     @property
     def n_bytes(self) -> int:
@@ -72,16 +91,32 @@ class ItemRecord:
         """Where one output lies, given the item's folder."""
         return (Path(self.root) if self.root else folder) / output
 
+    def summary(self) -> ItemSummary:
+        """What is known without what made it."""
+        return ItemSummary(**{name: getattr(self, name) for name in ItemSummary.__dataclass_fields__})
+
     def damage(self, folder: Path) -> str:
-        """The first output that is absent or of another size, in words; empty when all are there."""
-        for output, (size, _) in self.outputs.items():
-            try:
-                found = os.stat(self.path(folder, output)).st_size
-            except OSError:
-                return f"output {output} is gone"
-            if found != size:
-                return f"output {output} has {found} bytes, not {size}"
-        return ""
+        """What is wrong with the outputs, in words: one is absent or of another size; empty when all are there."""
+        return self.damaged or damage(self.outputs, Files(Path(self.root) if self.root else folder).size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemRecord(ItemSummary):
+    """What is known about one published item, with what made it; `why` says in words what made it run."""
+
+    version: int
+    params: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    why: str = ""
+
+
+def damage(outputs: Mapping[str, Sequence[Any]], size_of: Callable[[str], int | None]) -> str:
+    """The first output that is absent or of another size than recorded, in words; empty if none is."""
+    for output, (size, _) in outputs.items():
+        found = size_of(output)
+        if found != size:
+            return f"output {output} is gone" if found is None else f"output {output} has {found} bytes, not {size}"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +134,8 @@ class ItemTask:
     files: Mapping[str, Any]
     values: Mapping[str, Any]
     digests: Mapping[str, str] = field(default_factory=dict)
+    linked: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
     why: str = ""
 
 
@@ -111,86 +148,58 @@ def resolve(dotted: str) -> Any:
 def execute(task: ItemTask) -> ItemRecord:
     """Run one item's stage function and publish the result; raises what the function raises, leaving nothing."""
     started = time.perf_counter()
-    out = temporary(task.folder)
-    shutil.rmtree(out, ignore_errors=True)
     try:
-        out.mkdir(parents=True)
-        job = Job(task.stage, task.item, out, task.files, task.values, task.params)
-        facts = dict(resolve(task.function)(job) or {})
-        external = facts.pop("external", None)
-        root, outputs = (external["root"], external["files"]) if external else (None, _measure(out, task.digests))
-        record = ItemRecord(
-            item=task.item,
-            fingerprint=task.fingerprint,
-            version=task.version,
-            params=dict(task.params),
-            inputs=dict(task.inputs),
-            outputs={name: (int(size), sha) for name, (size, sha) in sorted(outputs.items())},
-            facts=facts,
-            root=root,
-            seconds=round(time.perf_counter() - started, 3),
-            why=task.why,
-        )
-        write_durably(out / RECORD_NAME, json.dumps(record.to_json(), indent=1, ensure_ascii=False))
-        swap_in(out, task.folder)
-        return record
+        digests = {**task.digests, **of_each_file(task.files)}
+        with closing(workplace(task.folder)) as place:
+            files = place.inputs(task.files, digests, task.linked)
+            job = Job(task.stage, task.item, place.out, files, task.values, task.params)
+            facts = dict(resolve(task.function)(job) or {})
+            external = facts.pop("external", None)
+            own = place.deliver(digests)
+            root, outputs = (external["root"], external["files"]) if external else (None, own)
+            record = ItemRecord(
+                item=task.item,
+                fingerprint=task.fingerprint,
+                version=task.version,
+                params=dict(task.params),
+                inputs=dict(task.inputs),
+                outputs={name: (int(size), sha) for name, (size, sha) in sorted(outputs.items())},
+                facts=facts,
+                root=root,
+                seconds=round(time.perf_counter() - started, 3),
+                why=task.why,
+                made_with=made_with(task.libraries),
+            )
+            place.commit(json.dumps(record.to_json(), indent=1, ensure_ascii=False))
+            return record
     except OSError as error:
         where = f"{task.stage} of {task.item}, writing below {task.folder.parent}"
         raise explained(error, where, task.folder.parent) from error
-    finally:
-        shutil.rmtree(out, ignore_errors=True)
 
 
 def read_record(folder: Path) -> ItemRecord | None:
     """The record of a published item, or None where there is none that can be read."""
     try:
-        return ItemRecord.from_json(json.loads((folder / RECORD_NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        return ItemRecord.from_json(read_json(folder / RECORD_NAME))
+    except (ValueError, KeyError, TypeError):
         return None  # an unreadable record is an item that was never published
 
 
-def swap_in(new: Path, final: Path) -> None:
-    """Make folder `new` visible as `final`, replacing what was there; a crash leaves the old, the new, or none."""
-    old = trash(final)
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        os.rename(final, old)
-    os.rename(new, final)
-    fsync_folder(final.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _measure(out: Path, known: Mapping[str, str]) -> dict[str, tuple[int, str]]:
-    """Size and SHA-256 of every file below `out`, each flushed to the disk; hard links to known files are both."""
-    known_files = {_identity(os.stat(path)): sha for path, sha in known.items()}
-    outputs = {}
-    for path in sorted(out.rglob("*")):
-        if not path.is_file():
-            continue
-        facts = path.stat()
-        sha = known_files.get(_identity(facts))
-        if sha is None:
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
-            sha = sha256_of(path)
-        outputs[path.relative_to(out).as_posix()] = (facts.st_size, sha)
-    return outputs
-
-
-def _identity(facts: os.stat_result) -> tuple[int, int]:
-    return facts.st_dev, facts.st_ino
-
-
 def explained(error: OSError, where: str, folder: Path) -> Exception:
-    """Turn the operating system's word for a full or read-only disk below `folder` into ours; pass on other errors."""
+    """Turn the operating system's word for a full or read-only disk below `folder` into ours; pass on other errors.
+
+    What is made for a store on S3 lies below the scratch folder of this machine.
+    """
+    remote, folder = is_remote(folder), scratch_folder() if is_remote(folder) else folder
     # NumPy reports what a full disk cut off as "8192 requested and 4096 written", without a number
     cut_off = error.errno is None and str(error).endswith(" written")
     if error.errno in _FULL or cut_off:
         existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         free_mib = shutil.disk_usage(existing).free >> 20
+        elsewhere = "make items on another disk (AVE_CACHE)" if remote else "move the store (--store)"
         return StoreError(
             f"{where}: the disk is full, or your quota is used up ({free_mib} MiB free on the disk).",
-            remedy="Free some space or move the store (--store), then run the same command again: finished items stay.",
+            remedy=f"Free some space or {elsewhere}, then run the same command again: finished items stay.",
             code="disk-full",
         )
     place = Path(str(error.filename or "nowhere"))

@@ -103,7 +103,7 @@ def test_items_older_than_the_stage_record_are_not_read_one_by_one(tmp_path):
     folder.write([execute(task(tmp_path / "a"))], [], {"stage": "toy"})
     (tmp_path / "a" / "record.json").write_bytes(b"never read")
     os.utime(tmp_path / "a" / "record.json", (0, 0))
-    assert StageFolder(tmp_path).record("a").item == "corpus/a"
+    assert StageFolder(tmp_path).summary("a").item == "corpus/a"
 
 
 def test_writing_a_stage_record_keeps_the_items_it_does_not_mention(tmp_path):
