@@ -117,6 +117,11 @@ def tool_versions() -> dict[str, dict[str, str]]:
     return {name: _describe(name) for name in ("ffmpeg", "ffprobe")}
 
 
+def ffmpeg_version() -> str:
+    """Version of the ffmpeg that would be used now; empty where there is none that runs."""
+    return _describe("ffmpeg")["version"]
+
+
 def _describe(name: str) -> dict[str, str]:
     told = {"path": "", "version": "", "found": "", "problem": ""}
     try:

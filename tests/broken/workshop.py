@@ -25,11 +25,12 @@ TABLES = {("publish", "all/corpus"), ("card", "all/cards")}
 
 @dataclass
 class Outcome:
-    """How one build ended: its exit status, what it said on stderr, and the (stage, item) pairs it made."""
+    """How one command ended: its exit status, what it said on stderr, the (stage, item) pairs it made, its stdout."""
 
     status: int
     said: str
     made: set[tuple[str, str]]
+    printed: str = ""
 
     @property
     def table(self) -> str:
@@ -66,7 +67,8 @@ class Workshop:
         self.made.clear()
         self.capsys.readouterr()
         status = main(words)
-        return Outcome(status, self.capsys.readouterr().err, set(self.made))
+        captured = self.capsys.readouterr()
+        return Outcome(status, captured.err, set(self.made), captured.out)
 
     def words(self, *options: str, accept: tuple[str, ...] = ("diem", "coutrot2")) -> list[str]:
         """The command that builds the four stimuli."""
