@@ -1,96 +1,59 @@
 """Compare what is wanted with what the store holds.
 
-A `View` is one look at one store under one set of settings. States are computed once and forgotten for a stage and
-everything below it when that stage runs. An item that failed in this build is *settled*: what depends on it is left
-out of this build, everything else goes on, and the next build tries it again.
+A `View` is one look at one store under one set of settings. States are computed once; when a stage runs, the items
+that it tried and everything made from them are looked at again, and nothing else. What an earlier look found fresh and
+sealed (see `seal`) is not wired again: its outputs are looked for on the disk, and that is all. An item that failed in
+this build is *settled*: what depends on it is left out of this build, everything else goes on, and the next build
+tries it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from pipeline import corpora
-from pipeline.errors import AveError, UsageError, did_you_mean
+from pipeline.errors import AveError
 from pipeline.ingest import fetch
-from pipeline.ingest.manifest import Manifest, load
-from pipeline.recipe.stages import POOLED, STAGES, Stage, downstream, upstream, wanted_for
+from pipeline.recipe import seal
+from pipeline.recipe.asked import Asked
+from pipeline.recipe.part import Part
+from pipeline.recipe.stages import OF_ARTIFACTS, POOLED, STAGES, Stage, downstream, of_one_stimulus, upstream
 from pipeline.recipe.state import StageState, differences
-from pipeline.recipe.wanted import Items, Waiting, Wanted
-from pipeline.records import Artifact, Located, StimulusEntry
-from pipeline.settings import Settings, default_manifests
+from pipeline.recipe.versions import renewal
+from pipeline.recipe.wanted import Item, Waiting, Wanted, Wiring
+from pipeline.records import Located, StimulusEntry
+from pipeline.settings import Settings
 from pipeline.store.fingerprint import item_fingerprint
 from pipeline.store.folders import Failure, StageFolder
-from pipeline.store.items import ItemRecord
+from pipeline.store.items import ItemSummary, damage
+from pipeline.store.job import EachFile
 
 CHANGES_SHOWN = 8
+Key = tuple[str, str]  # stage, corpus
 
 
-class View:
+class View(Asked):
     """One look at a store under one set of settings; see the module docstring.
 
-    `wiring` gives for every stage the function that says what its items are made from.
+    `wiring` says for every stage which items it has and what they are made from.
     """
 
-    def __init__(self, settings: Settings, store: Path, wiring: Mapping[str, Callable[[View, str], Items]]):
-        self._wiring = wiring
-        self.settings = settings
-        self.store = store
-        self.raw = store / settings.raw  # which is the latter alone where it is absolute
-        self.failed: dict[tuple[str, str], dict[str, Failure]] = {}
-        self._states: dict[tuple[str, str], StageState] = {}
-        self._folders: dict[tuple[str, str], StageFolder] = {}
-        self._other_variants: dict[tuple[str, str], list[StageFolder]] = {}
-        self._located: dict[tuple[str, str], Located | AveError] = {}
-
-    # -- what is asked for -------------------------------------------------------------------------------------
-
-    @cached_property
-    def manifest(self) -> Manifest:
-        """The reviewed tables this build goes by."""
-        return load(self.store / self.settings.manifests if self.settings.manifests else default_manifests())
-
-    @cached_property
-    def corpora(self) -> tuple[str, ...]:
-        """The corpora asked for, in the manifests' order when none is named."""
-        known = tuple(dict.fromkeys(entry.corpus for entry in self.manifest.stimuli))
-        for name in (*self.settings.corpora, *self.settings.accept):
-            if name not in known:
-                raise UsageError(f"Unknown corpus {name!r}.", remedy=did_you_mean(name, known))
-        for stimulus in self.settings.only:
-            self.manifest.entry(stimulus)
-        return tuple(name for name in known if name in self.settings.corpora or not self.settings.corpora)
-
-    @cached_property
-    def _entries(self) -> dict[str, list[StimulusEntry]]:
-        chosen: dict[str, list[StimulusEntry]] = {name: [] for name in self.corpora}
-        for entry in self.manifest.entries(self.corpora, official_150=self.settings.official_150):
-            if not self.settings.only or entry.stimulus in self.settings.only:
-                chosen[entry.corpus].append(entry)
-        return chosen
-
-    def entries(self, corpus: str) -> list[StimulusEntry]:
-        """The stimuli of one corpus that are asked for."""
-        return self._entries.get(corpus, [])
-
-    @cached_property
-    def _all_entries(self) -> list[StimulusEntry]:
-        known = tuple(dict.fromkeys(entry.corpus for entry in self.manifest.stimuli))
-        chosen = self.manifest.entries(known, official_150=self.settings.official_150)
-        return sorted(chosen, key=lambda entry: entry.stimulus)
-
-    def all_entries(self) -> list[StimulusEntry]:
-        """Every stimulus of the manifests, asked for or not, sorted by id."""
-        return self._all_entries
-
-    def targets(self) -> list[tuple[Stage, str]]:
-        """Every (stage, corpus) that the goals need, in an order in which they can run."""
-        return [
-            (stage, corpus)
-            for stage in wanted_for(self.settings.goals)
-            for corpus in ((POOLED,) if stage.pooled else self.corpora)
-        ]
+    def __init__(self, settings: Settings, store: Path, wiring: Mapping[str, Wiring], part: Part | None = None):
+        super().__init__(settings, store, part)
+        self.wiring = wiring
+        self.failed: dict[Key, dict[str, Failure]] = {}
+        self.renew: frozenset[str] = frozenset()  # stages to make anew where other versions made them
+        self.renewed: set[Key] = set()  # (stage, item) for which this build has done so
+        self._states: dict[Key, StageState] = {}
+        self._to_look_at: dict[Key, set[str]] = {}
+        self._folders: dict[Key, StageFolder] = {}
+        self._other_variants: dict[Key, list[StageFolder]] = {}
+        self._located: dict[Key, Located | AveError] = {}
+        self._params: dict[str, dict[str, Any]] = {}
+        self._wired: tuple[tuple[str, str, str], Item] | None = None  # the last one: pooled items are large
 
     # -- what is there -----------------------------------------------------------------------------------------
 
@@ -111,38 +74,49 @@ class View:
         return self._other_variants[key]
 
     def state(self, stage: str, corpus: str) -> StageState:
-        """Where a (stage, corpus) stands now; computed once until something it depends on runs."""
+        """Where a (stage, corpus) stands now; an item is looked at once until something it depends on runs."""
         key = (stage, corpus)
         if key not in self._states:
+            self._to_look_at.pop(key, None)
             self._states[key] = self._look(STAGES[stage], corpus)
+        elif key in self._to_look_at:
+            self._judge(STAGES[stage], corpus, self._states[key], self._to_look_at.pop(key))
         return self._states[key]
 
-    def fresh(self, stage: str, corpus: str, name: str) -> ItemRecord | None:
-        """The record of an item that is as wanted, else None."""
+    def fresh(self, stage: str, corpus: str, name: str) -> ItemSummary | None:
+        """What is known of an item that is as wanted, else None."""
         return self.state(stage, corpus).fresh.get(name)
+
+    def is_fresh(self, stage: str, corpus: str, name: str) -> bool:
+        """Whether an item is as wanted."""
+        return name in self.state(stage, corpus).fresh
 
     def output(self, stage: str, corpus: str, name: str, output: str) -> tuple[Path, str]:
         """Path and SHA-256 of one output of a fresh item."""
         record = self.state(stage, corpus).fresh[name]
         return record.path(self.folder(stage, corpus).item_folder(name), output), record.outputs[output][1]
 
-    def present(self, stage: str, entry: StimulusEntry) -> ItemRecord | None:
-        """The record of a stimulus's item: fresh if it was asked for, otherwise as an earlier build left it."""
-        if entry in self.entries(entry.corpus):
+    def outputs(self, stage: str, corpus: str, name: str) -> list[tuple[Path, str]]:
+        """Path and SHA-256 of every output of a fresh item."""
+        return [self.output(stage, corpus, name, output) for output in self.state(stage, corpus).fresh[name].outputs]
+
+    def each_file(self, stage: str, output: str, digests: dict[str, str]) -> EachFile:
+        """One output of the items of many stimuli, whose SHA-256 `digests` says."""
+        corpora = dict.fromkeys(stimulus.partition("/")[0] for stimulus in digests)
+        return EachFile({corpus: self.folder(stage, corpus).path for corpus in corpora}, output, digests)
+
+    def present(self, stage: str, entry: StimulusEntry) -> ItemSummary | None:
+        """What is known of a stimulus's item: fresh if it was asked for, otherwise as an earlier build left it."""
+        if self.is_asked(entry):
             return self.fresh(stage, entry.corpus, entry.name)
         folder = self.folder(stage, entry.corpus)
-        record = folder.record(entry.name)
-        return None if record is None or record.damage(folder.item_folder(entry.name)) else record
-
-    def present_output(self, stage: str, entry: StimulusEntry, output: str) -> tuple[Path, str]:
-        """Path and SHA-256 of one output of an item that `present` found."""
-        record = self.present(stage, entry)
-        assert record is not None
-        return record.path(self.folder(stage, entry.corpus).item_folder(entry.name), output), record.outputs[output][1]
+        return None if not folder.holds(entry.name) or folder.damage(entry.name) else folder.summary(entry.name)
 
     def video_digest(self, entry: StimulusEntry) -> str:
-        """SHA-256 of the video file that a stimulus's frames were decoded from."""
-        record = self.present("frames", entry)
+        """SHA-256 of the video file that the frames of a present stimulus were decoded from."""
+        if self.is_asked(entry):
+            return self.unpacked(entry.corpus, *self.locate(entry.corpus, entry.name).video)[1]
+        record = self.folder("frames", entry.corpus).record(entry.name)
         return str(record.inputs["video"]) if record else ""
 
     def unpacked(self, corpus: str, artifact: str, path: str) -> tuple[Path, str]:
@@ -153,11 +127,9 @@ class View:
         """Where a stimulus's files are among the unpacked ones; raises GazeError when one is absent."""
         key = (corpus, name)
         if key not in self._located:
-            release = corpora.get(corpus)
-            paths = {
-                artifact: list(self.state("unpack", corpus).fresh[artifact].outputs)
-                for artifact in release.artifacts_of(name)
-            }
+            release = self.release(corpus)
+            unpacked = self.state("unpack", corpus).fresh
+            paths = {artifact: list(unpacked[artifact].outputs) for artifact in release.artifacts_of(name)}
             try:
                 self._located[key] = release.locate(paths, name)
             except AveError as error:
@@ -171,28 +143,23 @@ class View:
 
     def in_play(self, corpus: str, name: str) -> bool:
         """Whether this build works on a stimulus: a partial build goes on without what RAW lacks."""
-        present = self._present_artifacts(corpus)
-        return all(artifact in present for artifact in corpora.get(corpus).artifacts_of(name)) and (
-            name not in self.media_missing(corpus)
-        )
+        fetched = self.state("fetch", corpus)
+        needed = self.release(corpus).artifacts_of(name)
+        return all(artifact in fetched for artifact in needed) and self._media_missing(corpus, name) is None
 
     def media_missing(self, corpus: str) -> dict[str, AveError]:
         """Stimuli of a partial build whose gaze is in RAW but whose video is not."""
-        if not self.settings.partial:
-            return {}
-        present, found = self._present_artifacts(corpus), {}
-        for entry in self.entries(corpus):
-            needed = corpora.get(corpus).artifacts_of(entry.name)
-            if all(name in present and self.fresh("unpack", corpus, name) for name in needed):
-                try:
-                    self.locate(corpus, entry.name)
-                except AveError as error:
-                    if error.code == "media-missing":
-                        found[entry.name] = error
-        return found
+        missing = ((entry.name, self._media_missing(corpus, entry.name)) for entry in self.entries(corpus))
+        return {name: error for name, error in missing if error is not None}
 
-    def _present_artifacts(self, corpus: str) -> set[str]:
-        return set(self.state("fetch", corpus).wanted)
+    def _media_missing(self, corpus: str, name: str) -> AveError | None:
+        needed = self.release(corpus).artifacts_of(name)
+        if self.settings.partial and all(self.is_fresh("unpack", corpus, artifact) for artifact in needed):
+            try:
+                self.locate(corpus, name)
+            except AveError as error:
+                return error if error.code == "media-missing" else None
+        return None
 
     def waiting(self, stage: str, corpus: str, name: str) -> Waiting:
         """Why an item cannot be wired yet: its upstream item is not there, or failed in this build."""
@@ -211,9 +178,17 @@ class View:
         stages = [stage.name for stage in upstream("publish")]  # shards may have failed too, before or after publishing
         return [row for stage in stages for row in self.failed.get((stage, corpus), {}).values()]
 
+    def recall_failures(self) -> None:
+        """Take what failed last as settled, as that build did: then what it tolerated is as fresh as it was made."""
+        targets = [(stage.name, corpus) for stage, corpus in self.targets()]
+        self.failed = {target: self.folder(*target).failures() for target in targets}
+        self._states.clear()
+
     def publishes_nothing(self) -> bool:
-        """Whether none of the stimuli asked for is in the corpus, whatever the reason."""
-        asked = [entry for corpus in self.corpora for entry in self.entries(corpus)]
+        """Whether none of the stimuli asked for is in the corpus, for any reason; no part is meant to publish."""
+        if self.part is not None:
+            return False
+        asked = (entry for corpus in self.corpora for entry in self.entries(corpus))
         records = (self.fresh("curate", entry.corpus, entry.name) for entry in asked)
         return not any(record is not None and record.facts["admitted"] for record in records)
 
@@ -221,71 +196,154 @@ class View:
         """How many of a corpus's stimuli failed in this build (themselves or their artifact), out of how many."""
         failed = {
             name
-            for entry in self.entries(corpus)
-            for name in (entry.name, *corpora.get(corpus).artifacts_of(entry.name))
             for (stage, where), rows in self.failed.items()
-            if where == corpus and stage != "shards" and name in rows
+            if where == corpus and stage != "shards"
+            for name in rows
         }
-        hit = [e for e in self.entries(corpus) if {e.name, *corpora.get(corpus).artifacts_of(e.name)} & failed]
-        return len(hit), len(self.entries(corpus))
+        asked = [entry.name for entry in self.entries(corpus)]
+        hit = {*self.using(corpus, failed), *failed.intersection(asked)} if failed else set()
+        return len(hit), len(asked)
 
     # -- looking -----------------------------------------------------------------------------------
 
     def _look(self, stage: Stage, corpus: str) -> StageState:
-        folder, state = self.folder(stage.name, corpus), StageState()
-        items: Items = self._wiring[stage.name](self, corpus)
-        earlier = folder.failures()
-        for name, item in items.items():
-            if isinstance(item, Waiting):
-                state.waiting[name] = item
-                if folder.record(name) is not None:
-                    state.stale.add(name)
-                continue
-            if isinstance(item, AveError):
-                state.broken[name] = item
-                continue
-            state.wanted[name] = item
-            fingerprint = self.fingerprint(stage, corpus, name, item)
-            record = folder.record(name)
-            reason = self._why(stage, corpus, name, item, record)
-            if record is not None and not reason:
-                state.fresh[name] = record
-                continue
-            state.to_run[name] = f"{corpus}/{name}: {reason}"
-            if record is not None:
-                state.stale.add(name)
-            if name in earlier and earlier[name].fingerprint == fingerprint:
-                state.failures[name] = earlier[name]
+        """Look at every item: at sealed ones only on the disk, at what is in doubt and at all others in full."""
+        state = StageState(self.folder(stage.name, corpus))
+        sealed, doubtful = seal.known_fresh(self, stage, corpus)
+        for name in sealed:
+            if name in doubtful or not state.folder.holds(name) or self._changed_on_disk(stage, corpus, name):
+                doubtful.add(name)
+            else:
+                state.fresh.add(name)
+        names = sorted(doubtful) if sealed else self.wiring[stage.name].names(self, corpus)
+        self._judge(stage, corpus, state, names)
+        state.is_sealed = bool(sealed) and not doubtful
         return state
+
+    def _judge(self, stage: Stage, corpus: str, state: StageState, names: Iterable[str]) -> None:
+        """Look at some items in full: wire them, and compare."""
+        earlier = state.folder.failures()
+        for name in names:
+            state.drop(name)
+            item = self.item(stage.name, corpus, name)
+            if item is None:
+                continue
+            state.strays.add(name)
+            if isinstance(item, Wanted):
+                fingerprint = self.fingerprint(stage, corpus, name, item)
+                reason = self._why(stage, corpus, name, item, fingerprint)
+                if not reason:
+                    state.count_fresh([name])
+                    continue
+                state.to_run[name] = f"{corpus}/{name}: {reason}"
+                if name in earlier and earlier[name].fingerprint == fingerprint:
+                    state.failures[name] = earlier[name]
+            elif isinstance(item, Waiting):
+                state.waiting[name] = item
+            else:
+                state.broken[name] = item
+            if not isinstance(item, AveError) and state.folder.holds(name):
+                state.stale.add(name)
+
+    def item(self, stage: str, corpus: str, name: str) -> Item:
+        """What an item is made from, or why that cannot be said."""
+        key = (stage, corpus, name)
+        if self._wired is None or self._wired[0] != key:
+            self._wired = key, self.wiring[stage].wire(self, corpus, name)
+        return self._wired[1]
+
+    def params(self, stage: Stage, wanted: Wanted) -> dict[str, Any]:
+        """The significant parameters of an item."""
+        if stage.name not in self._params:
+            self._params[stage.name] = stage.job_params(self.settings)
+        return {**self._params[stage.name], **wanted.params}
 
     def fingerprint(self, stage: Stage, corpus: str, name: str, wanted: Wanted) -> str:
         """What an item's record must carry for the item to be fresh."""
-        params = {**stage.job_params(self.settings), **wanted.params}
+        params = self.params(stage, wanted)
         return item_fingerprint(stage.name, stage.version, params, f"{corpus}/{name}", wanted.inputs)
 
-    def _why(self, stage: Stage, corpus: str, name: str, wanted: Wanted, record: ItemRecord | None) -> str:
+    def _why(self, stage: Stage, corpus: str, name: str, wanted: Wanted, fingerprint: str) -> str:
         """Why an item has to be made, in words; empty when it has not."""
-        params = {**stage.job_params(self.settings), **wanted.params}
-        if record is None:
+        folder, params = self.folder(stage.name, corpus), self.params(stage, wanted)
+        summary = folder.summary(name)
+        if summary is None:
             found = (folder.record(name) for folder in self.other_variants(stage.name, corpus))
             other = next((record for record in found if record is not None), None)
             changes = differences(other, stage.version, params, wanted.inputs) if other else []
             return f"never made with {_in_words(changes)}" if changes else "never made"
-        changes = differences(record, stage.version, params, wanted.inputs)
-        if changes:
-            return _in_words(changes)
-        if stage.name == "fetch":
-            listing = fetch.survey(self.raw, corpus, Artifact(**wanted.values["artifact"]))
-            if listing != record.facts.get("listing"):
-                return "the file in RAW changed" if listing else "the file in RAW is gone"
-        return record.damage(self.folder(stage.name, corpus).item_folder(name))
+        if summary.fingerprint != fingerprint:
+            record = folder.record(name)
+            changes = differences(record, stage.version, params, wanted.inputs) if record else []
+            return _in_words(changes) or "its record is gone, and with it what it was made from"
+        return self._changed_on_disk(stage, corpus, name)
 
-    def forget(self, stage_name: str) -> None:
-        """Look again at a stage and everything below it the next time somebody asks."""
-        touched = {stage.name for stage in downstream(stage_name)}
+    def _changed_on_disk(self, stage: Stage, corpus: str, name: str) -> str:
+        """What is wrong with an item although it was made from what is wanted: its files in RAW, or its outputs."""
+        folder = self.folder(stage.name, corpus)
+        found = self._changed_in_raw(corpus, name) if stage.name == "fetch" else folder.damage(name)
+        if found:
+            return found
+        asked = stage.name in self.renew and (stage.name, f"{corpus}/{name}") not in self.renewed
+        made = folder.summary(name) if asked else None
+        return renewal(stage, made) if made else ""
+
+    def _changed_in_raw(self, corpus: str, name: str) -> str:
+        """What is wrong with an artifact that was fetched, in words; empty when RAW holds it as it was then."""
+        folder = self.folder("fetch", corpus)
+        made, artifact = folder.summary(name), self.artifacts(corpus)[0].get(name)
+        if made is None or artifact is None:
+            return folder.damage(name)
+        listing = fetch.survey(self.raw, corpus, artifact)
+        if listing != made.facts.get("listing"):
+            return "the file in RAW changed" if listing else "the file in RAW is gone"
+        if made.root != os.path.join(os.path.abspath(self.raw), corpus):  # RAW was moved since
+            return folder.damage(name)
+        sizes = {str(path): int(size) for path, size, _ in listing}  # of the very files: no need to ask the disk again
+        return made.damaged or damage(made.outputs, lambda output: sizes.get(output))
+
+    # -- looking again -----------------------------------------------------------------------------------------
+
+    def look_again(self, stage: str, corpus: str = POOLED) -> None:
+        """Read from the disk again what other builds may have made: one (stage, corpus), or all other corpora."""
+        ours = self.corpora if corpus == POOLED else ()
+        gone = [key for key in self._folders if key[1] not in ours and corpus in (POOLED, key[1])]
+        for key in gone:
+            del self._folders[key]
+        self._wired = None
+        touched = {later.name for later in downstream(stage)}
         self._states = {key: state for key, state in self._states.items() if key[0] not in touched}
         if "unpack" in touched:
             self._located.clear()
+            self._artifacts.clear()
+
+    def touch(self, stage: str, corpus: str, made: set[str], failed: set[str]) -> None:
+        """Look again at the items that failed, and at everything made from them and the others, when somebody asks."""
+        self._wired = None
+        tried = made | failed
+        for later in downstream(stage):
+            touched = failed if later.name == stage else self.made_from(later, stage, corpus, tried)
+            for key in [key for key in self._states if key[0] == later.name]:
+                if touched is None:
+                    del self._states[key]
+                elif key[1] == corpus and touched:
+                    self._to_look_at.setdefault(key, set()).update(touched)
+        for name in self.using(corpus, tried) if stage in OF_ARTIFACTS else ():
+            self._located.pop((corpus, name), None)
+
+    def made_from(self, later: Stage, stage: str, corpus: str, names: set[str]) -> set[str] | None:
+        """Items of a later stage (or the same) that depend on these items of a stage; None where it may be any."""
+        if later.name == stage:
+            return names
+        if not of_one_stimulus(later):
+            return None
+        crosses = stage in OF_ARTIFACTS and later.name not in OF_ARTIFACTS
+        return set(self.using(corpus, names)) if crosses else names
+
+    @cached_property
+    def guard(self) -> str:
+        """Stands for everything that all seals depend on; see `seal`."""
+        return seal.guard(self)
 
 
 def _in_words(changes: list[str]) -> str:

@@ -37,7 +37,7 @@ def digest(value: Any) -> str:
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, read in blocks."""
     hasher = hashlib.sha256()
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             hasher.update(block)
     return hasher.hexdigest()

@@ -1,0 +1,197 @@
+"""How a build grows with the number of stimuli: fresh, with nothing to do, and after one source file has changed.
+
+    python -m benchmarks.growth --stimuli 100 1000 10000 [--store DIR] [--executor pool:2]
+
+For each number, a raw release of so many short stimuli is written (see `synthetic`) and built through `ave build` by
+processes of their own: once fresh, then several times with nothing to do, then with one observer's gaze changed. Memory
+is the largest resident set that was sampled, of the main process and of its largest worker.
+
+Limits beside: for a fresh build, ffprobe and ffmpeg alone, as often as a build calls them; for a build that has
+nothing to do, a stat of every file that it vouches for. DIR keeps what was made, and a store that is there is not
+built again: delete DIR/<number> for a fresh one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks import synthetic
+from pipeline.signals import media
+
+ROUNDS = 3
+SAMPLED_EVERY_S = 0.05
+FOR_LIMIT = 40  # stimuli that ffprobe and ffmpeg are timed on
+STREAMS = ("video", "audio", "audio")  # what a build probes and decodes of a stimulus: frames; curation and log-mel
+
+
+@dataclass(frozen=True)
+class Run:
+    """One `ave build` as a whole process: wall seconds, and megabytes at the peak."""
+
+    seconds: float
+    main_mb: float
+    worker_mb: float
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What was measured at one number of stimuli; `fresh` is absent where the store was there already."""
+
+    stimuli: int
+    items: int
+    fresh: Run | None
+    fresh_limit_s: float
+    no_op: Run
+    no_op_limit_s: float
+    one_changed: Run
+    ran: dict[str, int]
+
+
+def main() -> None:
+    """Measure every size and print them, with what each takes more than the one before."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stimuli", type=int, nargs="+", default=[100, 1000, 10000])
+    parser.add_argument("--store", type=Path, default=Path(tempfile.gettempdir()) / "ave-growth")
+    parser.add_argument("--executor", default="pool:2")
+    arguments = parser.parse_args()
+    earlier = None
+    for n_stimuli in arguments.stimuli:
+        found = measure(arguments.store / str(n_stimuli), n_stimuli, arguments.executor)
+        show(found, earlier)
+        earlier = found
+        with open(arguments.store / "growth.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(found)) + "\n")
+
+
+def measure(home: Path, n_stimuli: int, executor: str) -> Growth:
+    """Build, build again, change one file, build again."""
+    store, raw = home / "store", home / "raw"
+    options = ["--raw", str(raw), "--manifests", str(home / "manifests"), "--corpus", "diem", "--executor", executor]
+    fresh = None
+    if not (store / "corpus" / "stimuli.parquet").is_file():
+        shutil.rmtree(home, ignore_errors=True)
+        synthetic.write_release(raw, n_stimuli)
+        synthetic.write_manifests(home / "manifests", n_stimuli)
+        fresh = build(store, *options)
+    build(store)  # settles what an interrupted measurement may have left to do
+    records = [path for path in store.glob("**/record.json") if not path.parent.name.startswith(".")]
+    no_ops = [build(store) for _ in range(ROUNDS)]
+    outputs = [str(path) for top in (store / "stages", store / "corpus", raw) for path in top.rglob("*.*")]
+    stats = [seconds(lambda: [os.stat(path) for path in outputs]) for _ in range(ROUNDS)]
+    synthetic.change_one(raw)
+    one_changed = build(store)
+    return Growth(
+        stimuli=n_stimuli,
+        items=len(records),
+        fresh=fresh,
+        fresh_limit_s=decoding_s(raw, min(FOR_LIMIT, n_stimuli)) * n_stimuli,
+        no_op=sorted(no_ops, key=lambda run: run.seconds)[ROUNDS // 2],
+        no_op_limit_s=statistics.median(stats),
+        one_changed=one_changed,
+        ran=items_of_last_build(store),
+    )
+
+
+def build(store: Path, *options: str) -> Run:
+    """Run `ave build`, and look at its memory and that of its workers while it runs."""
+    command = [sys.executable, "-m", "pipeline.cli", "build", "--store", str(store), *options]
+    started = time.perf_counter()
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
+    main_bytes = worker_bytes = 0
+    while process.poll() is None:
+        main_bytes = max(main_bytes, _resident(process))
+        worker_bytes = max([worker_bytes, *map(_resident, _children(process))])
+        time.sleep(SAMPLED_EVERY_S)
+    elapsed = time.perf_counter() - started
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return Run(elapsed, main_bytes / 1e6, worker_bytes / 1e6)
+
+
+def decoding_s(raw: Path, n_stimuli: int) -> float:
+    """Seconds a stimulus that ffprobe and ffmpeg alone need, two at a time, for what a build asks of them."""
+
+    def decode(number: int) -> None:
+        for stream in STREAMS:
+            path = next((raw / "diem" / synthetic.name_of(number) / stream).iterdir())
+            probe = [media.ffprobe_path(), "-v", "error", "-show_format", "-show_streams", "-of", "json", str(path)]
+            output = ["-f", "rawvideo" if stream == "video" else "f32le", "pipe:1"]
+            for command in (probe, [media.ffmpeg_path(), "-v", "error", "-threads", "1", "-i", str(path), *output]):
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    with ThreadPoolExecutor(2) as pool:
+        return seconds(lambda: list(pool.map(decode, range(n_stimuli)))) / n_stimuli
+
+
+def items_of_last_build(store: Path) -> dict[str, int]:
+    """How many items of each stage the newest log reports as made."""
+    log = max((store / "logs").glob("build-*.jsonl"), key=os.path.getmtime)
+    events = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    return dict(Counter(event["stage"] for event in events if event["event"] == "item"))
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Wall seconds of one call."""
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def show(found: Growth, earlier: Growth | None) -> None:
+    """Print one size; in brackets how many times as much it is as at the size before."""
+    print(f"{found.stimuli} stimuli, {found.items} items{_times(found.stimuli, earlier and earlier.stimuli)}")
+    if found.fresh is not None:
+        rates = f"{found.items / found.fresh.seconds:.1f} items/s, {found.stimuli / found.fresh.seconds:.1f} stimuli/s"
+        print(f"  fresh        {_told(found.fresh, earlier and earlier.fresh)}; {rates}")
+        print(f"    ffprobe and ffmpeg alone {_beside(found.fresh, found.fresh_limit_s)}")
+    print(f"  no-op        {_told(found.no_op, earlier and earlier.no_op)}")
+    print(f"    stat of every file {_beside(found.no_op, found.no_op_limit_s)}")
+    print(f"  one changed  {_told(found.one_changed, earlier and earlier.one_changed)}")
+    print(f"    ran {', '.join(f'{count} {stage}' for stage, count in found.ran.items())}")
+
+
+def _told(run: Run, earlier: Run | None) -> str:
+    workers = f", worker {run.worker_mb:.0f} MB" if run.worker_mb else ""
+    memory = f"main {run.main_mb:.0f} MB{_times(run.main_mb, earlier and earlier.main_mb)}{workers}"
+    return f"{run.seconds:.2f} s{_times(run.seconds, earlier and earlier.seconds)}, {memory}"
+
+
+def _beside(run: Run, limit_s: float) -> str:
+    return f"{limit_s:.3f} s, ratio {run.seconds / limit_s:.1f}"
+
+
+def _times(value: float, earlier: float | None) -> str:
+    return "" if earlier is None else f" (x{value / earlier:.1f})"
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(process.children(recursive=True))
+    except psutil.Error:
+        return []
+
+
+if __name__ == "__main__":
+    main()
