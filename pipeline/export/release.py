@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ExportError, UsageError
+from pipeline.export import provenance as provenance_file
 from pipeline.export.index import (
     INDEX_NAME,
     LICENCE_NAME,
@@ -30,7 +31,9 @@ from pipeline.export.reader import Shard, broken_shard, check_size
 from pipeline.store.fingerprint import sha256_of
 
 
-def materialise(items: Mapping[tuple[str, str], Path], out: Path) -> dict[str, Any]:
+def materialise(
+    items: Mapping[tuple[str, str], Path], out: Path, provenance: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Make `out` an export of these items; running it again changes nothing.
 
     Shards are hard links to the store where the file system allows it, copies elsewhere. A file that is
@@ -42,6 +45,9 @@ def materialise(items: Mapping[tuple[str, str], Path], out: Path) -> dict[str, A
         Folders that `shards.build_item` wrote, all of one format.
     out : Path
         The export's folder, made where absent.
+    provenance : mapping, optional
+        What the items were made from (see `provenance.compose`), written as provenance.json. Without it the
+        export has none, and that of an earlier export is removed: it would speak of other shards.
 
     Returns
     -------
@@ -78,6 +84,10 @@ def materialise(items: Mapping[tuple[str, str], Path], out: Path) -> dict[str, A
     licences = {item["corpus"]: item["licence"] for item in index_items}
     (out / LICENCE_NAME).write_text(licence_page(licences.values()), encoding="utf-8")
     write_json(out / SCHEMA_NAME, sample_schema(formats[0]))
+    if provenance is None:
+        (out / provenance_file.PROVENANCE_NAME).unlink(missing_ok=True)
+    else:
+        provenance_file.write(out, provenance)
     overall = totals(row for item in index_items for row in item["shards"])
     index = {"schema_version": SCHEMA_VERSION, "format": formats[0], "items": index_items, "totals": overall}
     write_json(out / INDEX_NAME, index)
