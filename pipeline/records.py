@@ -77,8 +77,9 @@ class Licence:
 
 @dataclass(frozen=True)
 class StimulusEntry:
-    """One row of manifests/stimuli.csv: a video that the AVE lists name.
+    """One row of manifests/stimuli.csv: a video of the corpus.
 
+    `ave_name` is its name in the AVE lists, empty for a stimulus of a corpus that is not in them.
     `audio_presented` is "yes" or "no"; `audio_evidence` says how we know. `split_sheet` is
     empty for the one entry that is in train.txt but not in the published sheet.
     `frame_offset`: gaze frame k + frame_offset was on screen with video frame k.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
+from functools import lru_cache
 
 from pipeline.corpora.base import RawGaze, Recording, Release
 from pipeline.errors import UsageError, did_you_mean
@@ -32,11 +34,29 @@ def get(name: str) -> Release:
     if name not in releases:
         raise UsageError(
             f"Unknown corpus {name!r}. {did_you_mean(name, sorted(releases))}",
-            remedy="A corpus is a module pipeline/corpora/<name>.py that defines RELEASE.",
+            remedy="A corpus is a module pipeline/corpora/<name>.py that defines RELEASE; `ave new-corpus` begins one.",
         )
     return releases[name]
 
 
+@lru_cache(maxsize=1)  # a build asks once a stimulus
 def _releases() -> dict[str, Release]:
-    modules = (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
-    return {module.RELEASE.name: module.RELEASE for module in modules if hasattr(module, "RELEASE")}
+    return {name: release for found in pkgutil.iter_modules(__path__) for name, release in _release_of(found.name)}
+
+
+def _release_of(module: str) -> Iterator[tuple[str, Release]]:
+    """The release that a module of this package defines, by name; helpers of the others define none."""
+    path = f"pipeline/corpora/{module}.py"
+    try:
+        release = getattr(importlib.import_module(f"{__name__}.{module}"), "RELEASE", None)
+    except Exception as error:  # whoever writes a corpus must hear of a slip in it, not of a bug in this program
+        raise UsageError(
+            f"{path} cannot be imported: {type(error).__name__}: {error}.",
+            remedy=f"Mend it; `python -m pipeline.corpora.{module}` shows the line.",
+        ) from error
+    if release is None:
+        return
+    if release.name != module:
+        message = f"{path}: its RELEASE is called {release.name!r}, expected {module!r}."
+        raise UsageError(message, remedy="A corpus is called as its module.")
+    yield module, release

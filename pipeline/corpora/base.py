@@ -3,6 +3,7 @@
 A release answers four questions: what must lie in RAW, where a stimulus's files are among what
 was unpacked, what the raw gaze says, and how it was shown. Adding a corpus adds a file
 `pipeline/corpora/<name>.py` with a module-level `RELEASE` and rows in `manifests/`; nothing else changes.
+`ave new-corpus NAME` writes both to be filled in; `tracks` and `tables` beside this file help to read gaze.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.errors import GazeError
 from pipeline.records import Artifact, Located, Rejection
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class RawGaze:
     """All recordings of one stimulus, and what the gaze files themselves say about the video.
 
     `width_px`, `height_px`, `rate` and `n_frames` are claims of the release (file name, `info` struct),
-    to be compared with the decoded video; None where the release makes no claim.
+    to be compared with the decoded video; `rate` None where the release makes no claim.
     `rejections` explains whole recordings that could not be admitted.
     """
 
@@ -76,6 +78,13 @@ class Release(ABC):
         """Names of the artifacts that one stimulus needs."""
 
     @abstractmethod
+    def example_paths(self, name: str) -> dict[str, list[str]]:
+        """What unpacking the artifacts of one stimulus gives, by artifact: an example in the release's own layout.
+
+        No build goes by it. The contract test does: `locate` must find every stimulus among the examples of all.
+        """
+
+    @abstractmethod
     def locate(self, paths: Mapping[str, Sequence[str]], name: str) -> Located:
         """Find a stimulus's files among the unpacked paths of each artifact (paths use "/").
 
@@ -88,3 +97,37 @@ class Release(ABC):
     @abstractmethod
     def read_gaze(self, files: Sequence[Path], name: str) -> RawGaze:
         """Read a stimulus's raw gaze. Raises GazeError with file, line, what was expected."""
+
+    def gaze_missing(self, name: str, looked_for: str) -> GazeError:
+        """What `locate` raises where the gaze of a stimulus is not among the unpacked files."""
+        message = f"{self.name}/{name}: no gaze file; looked for {looked_for}."
+        return GazeError(message, remedy=self._put_it(name), code="gaze-missing")
+
+    def video_missing(self, name: str, looked_for: str) -> GazeError:
+        """What `locate` raises where the gaze of a stimulus is there but its video is not."""
+        message = f"{self.name}/{name}: no video; looked for {looked_for}."
+        return GazeError(message, remedy=self._put_it(name), code="media-missing")
+
+    def _put_it(self, name: str) -> str:
+        places = [
+            f"{artifact.folder}/" if artifact.folder else artifact.packed[0]
+            for artifact in self.artifacts([name])
+            if artifact.name in self.artifacts_of(name)
+        ]
+        return f"Put it into RAW/{self.name}/ ({', '.join(places)}), named as the release names it."
+
+
+def find_path(paths: Sequence[str], *endings: str) -> str | None:
+    """The path that ends in one of these names, at any depth; earlier endings are preferred, then shallower paths.
+
+    Examples
+    --------
+    >>> find_path(["data/gaze/bees.csv", "data/videos/bees.mp4"], "videos/bees.avi", "videos/bees.mp4")
+    'data/videos/bees.mp4'
+    >>> find_path(["data/videos/two_bees.mp4"], "bees.mp4")
+    """
+    for ending in endings:
+        found = [path for path in paths if f"/{path}".endswith(f"/{ending}")]
+        if found:
+            return min(found, key=lambda path: (path.count("/"), path))
+    return None

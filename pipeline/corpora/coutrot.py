@@ -106,6 +106,10 @@ class CoutrotRelease(Release):
         """Every clip needs both artifacts."""
         return (self.mat, self.stimuli)
 
+    def example_paths(self, name: str) -> dict[str, list[str]]:
+        """The MATLAB file and one clip in the folder of clips."""
+        return {self.mat: [self.mat], self.stimuli: [f"{self.stimuli}/{name}.avi"]}
+
     def locate(self, paths: Mapping[str, Sequence[str]], name: str) -> Located:
         """Find `<name>.avi`, or a copy in another container, at any depth; the sound is inside the video.
 

@@ -76,6 +76,11 @@ class Diem(Release):
         """The one archive of this stimulus."""
         return (name,)
 
+    def example_paths(self, name: str) -> dict[str, list[str]]:
+        """Video, sound, and the event files of two observers."""
+        events = [f"event_data/diem1s01.asc_1_{name}.txt", f"event_data/diem2s02.asc_2_{name}.txt"]
+        return {name: [f"video/{name}.mp4", f"audio/{name}.wav", *events]}
+
     def locate(self, paths: Mapping[str, Sequence[str]], name: str) -> Located:
         """Find video, wav and event files, with or without an outer folder `<name>/`.
 

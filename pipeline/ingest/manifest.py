@@ -16,6 +16,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,8 @@ class Manifest:
     def entries(self, corpora: Sequence[str] | None = None, official_150: bool = False) -> tuple[StimulusEntry, ...]:
         """Rows of the named corpora (all when None or empty), in the table's order.
 
-        `official_150` leaves out what is in the AVE lists but in no published sheet (an empty `split_sheet`):
-        `coutrot1/clip_42`.
+        `official_150` leaves out what is in the AVE lists (an `ave_name`) but in no published sheet (an empty
+        `split_sheet`): `coutrot1/clip_42`.
         """
         for name in corpora or ():
             if name not in self.licences:
@@ -73,7 +74,8 @@ class Manifest:
         return tuple(
             entry
             for entry in self.stimuli
-            if (not corpora or entry.corpus in corpora) and (entry.split_sheet or not official_150)
+            if (not corpora or entry.corpus in corpora)
+            and not (official_150 and entry.ave_name and not entry.split_sheet)
         )
 
     def sources_of(self, corpus: str, artifact: str) -> tuple[Source, ...]:
@@ -92,9 +94,18 @@ class Manifest:
         sources : tuple of Source
             Empty where no row speaks of this file.
         """
-        rows = [source for source in self.sources if source.corpus == corpus]
-        named = tuple(source for source in rows if source.artifact == artifact)
-        return named or tuple(made for row in rows if (made := _named_by_pattern(row, artifact)) is not None)
+        named = self._sources.get((corpus, artifact))
+        patterns = self._sources.get((corpus, PATTERN), ())
+        return named or tuple(made for row in patterns if (made := _named_by_pattern(row, artifact)) is not None)
+
+    @cached_property
+    def _sources(self) -> Mapping[tuple[str, str], tuple[Source, ...]]:
+        """Rows by corpus and artifact, patterns under `PATTERN`: a release may have a row for each of its thousands."""
+        found: dict[tuple[str, str], tuple[Source, ...]] = {}
+        for source in self.sources:
+            key = (source.corpus, PATTERN if PATTERN in source.artifact else source.artifact)
+            found[key] = (*found.get(key, ()), source)
+        return found
 
 
 def load(folder: Path) -> Manifest:
@@ -113,7 +124,7 @@ def load(folder: Path) -> Manifest:
     rows: dict[str, list[tuple[int, Any]]] = {}
     problems: list[str] = []
     for table in _TABLES:
-        rows[table], found = _read_table(folder / table)
+        rows[table], found = read_table(folder / table, *_TABLES[table])
         problems += found
     wrong = {table for table in _TABLES if any(problem.startswith(table) for problem in problems)}
     problems += _check_between_tables({table: found for table, found in rows.items() if table not in wrong})
@@ -182,7 +193,7 @@ _TABLES: dict[str, tuple[type, tuple[str, ...], dict[str, Cell]]] = {  # record,
         {
             "corpus": cells.corpus,
             "name": cells.safe_name,
-            "ave_name": cells.safe_name,
+            "ave_name": maybe(cells.safe_name, ""),
             "category": one_of(*CATEGORIES),
             "split": one_of(*SPLITS),
             "category_sheet": maybe(one_of("Nature", "Social", "Other", *CATEGORIES), ""),
@@ -242,9 +253,10 @@ _TABLES: dict[str, tuple[type, tuple[str, ...], dict[str, Cell]]] = {  # record,
 # -- one table --------------------------------------------------------------------------------------------------
 
 
-def _read_table(path: Path) -> tuple[list[tuple[int, Any]], list[str]]:
-    """Rows that are right, as (line, record), and the problems of the others."""
-    record, key, columns = _TABLES[path.name]
+def read_table(
+    path: Path, record: type, key: tuple[str, ...], columns: Mapping[str, Cell]
+) -> tuple[list[tuple[int, Any]], list[str]]:
+    """Rows that are right, as (line, record), and the problems of the others; `key` names a row and is unique."""
     try:
         reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
         lines = [(reader.line_num, row) for row in reader if row]
@@ -345,6 +357,8 @@ def _check_splits(stimuli: Sequence[tuple[int, StimulusEntry]]) -> Iterator[str]
     """AVE names that are in two splits: a model would be tested on what it was trained on."""
     first: dict[str, tuple[int, StimulusEntry]] = {}
     for line, entry in stimuli:
+        if not entry.ave_name:
+            continue
         earlier_line, earlier = first.setdefault(entry.ave_name, (line, entry))
         if earlier.split != entry.split:
             yield (

@@ -26,6 +26,7 @@ CODECS = {
     "mpeg4": ("-c:v", "mpeg4", "-q:v", "3", "-pix_fmt", "yuv420p"),
     "mjpeg": ("-c:v", "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p"),
 }
+SOUND_CODECS = {"pcm": ("-c:a", "pcm_s16le"), "aac": ("-c:a", "aac", "-b:a", "128k")}
 SAME_BYTES = (
     "-threads",
     "1",
@@ -48,6 +49,7 @@ def write_video(
     *,
     codec: str,
     sound: Path | None = None,
+    sound_codec: str = "pcm",
 ) -> None:
     """Encode pictures, and a wav beside them where given, into one file.
 
@@ -62,7 +64,9 @@ def write_video(
         Both even: the chroma planes have half the size.
     codec : {"h264", "mpeg4", "mjpeg"}
     sound : Path, optional
-        A wav to put into the file as 16-bit PCM.
+        A wav to put into the file.
+    sound_codec : {"pcm", "aac"}
+        16-bit PCM as avi holds it, or AAC as mp4 does.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def write_video(
     """
     height, width = size
     raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", str(rate), "-i", "pipe:0")
-    heard = () if sound is None else ("-i", str(sound), "-c:a", "pcm_s16le")
+    heard = () if sound is None else ("-i", str(sound), *SOUND_CODECS[sound_codec])
     command = [media.ffmpeg_path(), "-v", "error", "-y", *raw, *heard, *CODECS[codec], *SAME_BYTES, str(path)]
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=complaints)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ManifestError, UsageError
+from pipeline.ingest.audit import AVE_CORPORA
 from pipeline.ingest.manifest import load
 
 
@@ -60,11 +61,11 @@ def problems_of(folder: Path) -> list[str]:
 
 
 def test_151_entries_in_three_splits_and_three_categories(manifests):
-    entries = load(manifests).entries()
+    entries = load(manifests).entries(AVE_CORPORA)
     assert Counter(entry.split for entry in entries) == {"train": 93, "val": 29, "test": 29}
     assert Counter(entry.category for entry in entries) == {"nature": 35, "social": 64, "misc": 52}
     assert Counter(entry.corpus for entry in entries) == {"diem": 76, "coutrot1": 60, "coutrot2": 15}
-    assert len({entry.stimulus for entry in entries}) == 151
+    assert len({entry.stimulus for entry in entries}) == len({entry.ave_name for entry in entries} - {""}) == 151
 
 
 def test_official_150_leaves_out_clip_42_alone(manifests):
@@ -110,8 +111,9 @@ def test_an_unknown_stimulus_is_answered_with_the_nearest_one(manifests):
 
 
 def test_a_stimulus_near_to_nothing_is_not_answered_with_151_names(manifests):
-    with pytest.raises(UsageError, match="151 are known") as raised:
-        load(manifests).entry("zzzz")
+    manifest = load(manifests)
+    with pytest.raises(UsageError, match=f"{len(manifest.stimuli)} are known") as raised:
+        manifest.entry("zzzz")
     assert len(str(raised.value)) < 200
 
 
@@ -257,9 +259,11 @@ def test_a_column_that_stands_there_twice_is_an_error(folder):
 
 
 def test_an_unquoted_comma_is_a_row_with_too_many_cells(folder):
-    with (folder / "licences.csv").open("a", encoding="utf-8") as file:
+    with (folder / "licences.csv").open("a+", encoding="utf-8") as file:
         file.write("diem,a,b,c,d,e,f\n")
-    assert problems_of(folder) == ["licences.csv, line 5: 7 cells; expected 6 (quote text that holds a comma)"]
+        file.seek(0)
+        line = len(file.readlines())
+    assert problems_of(folder) == [f"licences.csv, line {line}: 7 cells; expected 6 (quote text that holds a comma)"]
 
 
 @pytest.mark.parametrize("table", ["sources.csv", "published.csv"])
@@ -292,6 +296,15 @@ def test_one_ave_name_in_two_splits_is_an_error(folder):
     assert problems_of(folder) == [
         f"stimuli.csv, line {line}, ave_name: arctic_bears_1066x710 is in train here and in test on line 14"
     ]
+
+
+def test_stimuli_outside_the_ave_lists_may_be_in_any_split_and_stay_in_the_official_150(folder):
+    row = {**first_row(folder, "stimuli.csv", corpus="coutrot2"), "ave_name": "", "split_sheet": ""}
+    append(folder, "stimuli.csv", {**row, "name": "later_1", "split": "train"})
+    append(folder, "stimuli.csv", {**row, "name": "later_2", "split": "test"})
+    manifest = load(folder)
+    left_out = set(manifest.entries()) - set(manifest.entries(official_150=True))
+    assert {entry.stimulus for entry in left_out} == {"coutrot1/clip_42"}
 
 
 def test_a_diem_entry_that_diem_does_not_have_is_answered_with_the_nearest_name(folder):
