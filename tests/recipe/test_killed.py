@@ -1,8 +1,8 @@
 """Kill -9 at random moments of a build: the next run ends with what an undisturbed build makes, and repeats nothing.
 
-    AVE_KILLS=20 python -m pytest tests/recipe/test_killed.py -s
+    AVE_KILLS=50 python -m pytest tests/recipe/test_killed.py -s
 
-More kills than the eight of every run; half of them hit the serial executor, half the pool.
+More kills than the nine of every run; a third of them hit the serial executor, a third the pool, a third Dask.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import random
 import signal
@@ -28,7 +29,8 @@ from pipeline.cli import main
 from pipeline.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("AVE_KILLS", "8"))
+KILLS = int(os.environ.get("AVE_KILLS", "9"))
+EXECUTORS = ("serial", "pool:2", "dask:2")
 LATEST = 0.9  # share of the items after which no kill is aimed: it could come too late to hit anything
 GRACE_S = 20.0  # for what was orphaned to notice that its reader is gone
 
@@ -49,9 +51,9 @@ def moments(n_kills: int) -> Iterator[Moment]:
     """Random moments, the same at every run, spread so that each part of a build is hit by each executor."""
     dice = random.Random(20)
     for number in range(n_kills):
-        part, parts = number // 2, (n_kills + 1) // 2
+        part, parts = number // len(EXECUTORS), math.ceil(n_kills / len(EXECUTORS))
         share = LATEST * (part + dice.random()) / parts
-        yield Moment(("serial", "pool:2")[number % 2], share, dice.uniform(0, 0.1))
+        yield Moment(EXECUTORS[number % len(EXECUTORS)], share, dice.uniform(0, 0.1))
 
 
 @pytest.mark.slow
