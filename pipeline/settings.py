@@ -24,10 +24,18 @@ else:
     import tomli as tomllib
 
 SETTINGS_NAME = "settings.toml"
-GOALS = ("corpus", "shards", "score", "report")
+GOALS = ("corpus", "shards", "pretrain", "train", "predict", "score", "report")
+_NEED_SHARDS = {"shards", "train", "predict", "score"}
 FORMATS = ("wds", "parquet", "tensors")
 _CHOICES = {"goals": GOALS, "formats": FORMATS, "anchor": ("start", "centre", "end")}
-_CHOICES |= {"modality": ("av", "video", "audio"), "fusion": ("concat", "product", "sum")}
+_CHOICES |= {"modality": ("", "av", "video", "audio"), "pretrain_network": ("3d", "2d")}
+_CHOICES |= {"predict_split": ("train", "val", "test")}
+
+# A small model, trained for a minute or two on two cores: what `ave demo` asks for.
+QUICK_TRAINING: Mapping[str, Any] = {
+    "modality": "av", "model_width": 8, "train_steps": 60, "batch": 8, "seed": 1, "train_every": 3, "train_mix": 32,
+    "train_scale": 2, "train_evaluations": 4, "val_clips": 24, "predict_every": 5,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,21 +76,56 @@ class Settings:
     segment_frames: int = 64
     lead_in_frames: int = 15
     samples_per_shard: int = 64
-    # first learning stage: a small model, a minute or two on two cores
+    # training; 0 and "" stand for the paper's value or the model's own, see `pipeline.learn.settings`
     model: str = "dave"
-    modality: str = "av"
-    fusion: str = "concat"
-    model_width: int = 8
-    train_steps: int = 60
-    train_every: int = 3
-    train_scale: int = 2
-    train_mix: int = 32
-    train_evaluations: int = 4
-    val_clips: int = 24
-    batch: int = 8
-    learning_rate: float = 1e-3
-    seed: int = 1
-    predict_every: int = 5
+    modality: str = ""
+    fusion: str = ""
+    model_width: int = 0
+    model_options: tuple[str, ...] = ()
+    train_epochs: int = 10
+    train_steps: int = 0
+    batch: int = 0
+    train_accumulate: int = 1
+    learning_rate: float = 0.0
+    train_schedule: str = "constant"
+    train_loss: str = "kl"
+    train_precision: str = "fp32"
+    train_channels_last: bool = False
+    train_compile: bool = False
+    train_deterministic: bool = True
+    seed: int = 0
+    train_every: int = 1
+    train_mix: int = 8
+    train_scale: int = 1
+    train_evaluations: int = 0
+    val_clips: int = 500
+    train_parts: int = 4
+    train_routing: bool = False
+    train_stills: str = ""
+    train_weights: tuple[str, ...] = ()
+    train_device: str = "auto"
+    train_processes: int = 1
+    train_threads: int = 0
+    loader_workers: int = 0
+    tensorboard: bool = False
+    # spoken words, and whether training starts DAVE's sound stream from them
+    speech_commands: str = ""
+    pretrain_network: str = "3d"
+    pretrain_epochs: int = 10
+    pretrained_audio: bool = False
+    # prediction and scores
+    predict_split: str = "val"
+    predict_every: int = 1
+    # what `--executor slurm` asks the queue for; nothing of it reaches a byte of the store
+    slurm_jobs: int = 0
+    slurm_cores: int = 0
+    slurm_memory: str = ""
+    slurm_walltime: str = ""
+    slurm_queue: str = ""
+    slurm_account: str = ""
+    slurm_interface: str = ""
+    slurm_directives: tuple[str, ...] = ()
+    slurm_prologue: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
@@ -90,10 +133,16 @@ class Settings:
             for word in given if isinstance(given, tuple) else (given,):
                 if word not in known:
                     raise UsageError(f"Unknown {name} {word!r}.", remedy=did_you_mean(word, known))
-        if {"shards", "score"} & set(self.goals) and not self.formats:
+        if _NEED_SHARDS & set(self.goals) and not self.formats:
             raise UsageError("Shards are among the goals, but no format.", remedy=f"Choose from: {', '.join(FORMATS)}.")
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
+                raise UsageError(f"{name} is {getattr(self, name)}, expected a number above 0.")
+        for name in _NOT_NEGATIVE:
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} is {getattr(self, name)}, expected 0 or more.")
+        for name in ("slurm_jobs", "slurm_cores"):
+            if getattr(self, name) < 0:
                 raise UsageError(f"{name} is {getattr(self, name)}, expected a number above 0.")
         if self.jpeg_quality > 100:
             raise UsageError(f"jpeg_quality is {self.jpeg_quality}, expected 1 to 100.")
@@ -113,6 +162,11 @@ class Settings:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, tuples as lists."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def asked(self) -> dict[str, Any]:
+        """What differs from the defaults, as plain JSON."""
+        plain = Settings().to_json()
+        return {key: value for key, value in self.to_json().items() if value != plain[key]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], where: str = "settings") -> Settings:
@@ -137,18 +191,21 @@ _POSITIVE = (
         "sigma_dva",
     ),
     *("density_height", "density_width", "segment_frames", "samples_per_shard"),
-    *("model_width", "train_steps", "train_every", "train_scale", "train_mix", "train_evaluations", "val_clips"),
-    *("batch", "learning_rate", "predict_every"),
+    *("train_epochs", "train_accumulate", "train_every", "train_mix", "train_scale", "val_clips", "train_parts"),
+    *("train_processes", "pretrain_epochs", "predict_every"),
+)
+_NOT_NEGATIVE = (
+    *("model_width", "train_steps", "batch", "learning_rate", "train_evaluations", "train_threads", "loader_workers"),
 )
 
 
 def load(store: Path) -> Settings | None:
     """The settings a store remembers; None where nothing was ever asked of it."""
     path = store / SETTINGS_NAME
-    if not path.is_file():
-        return None
     try:
         return Settings.from_json(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except tomllib.TOMLDecodeError as error:
         remedy = "Mend the line, or delete the file to start over."
         raise UsageError(f"{path}: not TOML ({error}).", remedy=remedy) from error
@@ -161,6 +218,9 @@ def save(settings: Settings, store: Path) -> None:
         f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.to_json().items()
     )
     if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    if not isinstance(path, Path):  # on an object store a put is whole or not at all
+        path.write_text(text)
         return
     draft = path.with_name(f".tmp-{SETTINGS_NAME}-{socket.gethostname()}-{os.getpid()}")  # as `store.leftovers` sweeps
     draft.write_text(text, encoding="utf-8")

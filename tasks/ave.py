@@ -20,7 +20,10 @@ from luigi.configuration import get_config
 
 from pipeline import settings as settings_file
 from pipeline.options import OPTIONS, given_settings
+from pipeline.recipe.part import Part
 from pipeline.settings import Settings
+from pipeline.store.disk import store_at
+from pipeline.store.executors import WORDS
 from pipeline.store.progress import Progress
 from pipeline.summary import failure_table
 from tasks import export, features, ingest, learn
@@ -33,6 +36,7 @@ for _outcome in ("task_failed", "not_run", "scheduling_error", "missing_data", "
         get_config().set("retcode", _outcome, "1")  # Luigi's own default is to end with 0 after a failed task
 
 
+_NOTHING = "Nothing of what was asked for is published."
 _Parameter: Any = luigi.Parameter  # generic from Luigi 3.7 on, plain before: typed as neither
 
 
@@ -74,17 +78,19 @@ class BuildAVE(_WithOptions):
     """The whole corpus, as far as the store's goals say: tables, features, cards, and shards once asked for."""
 
     store = luigi.Parameter(default="store", description="where everything is kept")
-    executor = luigi.Parameter(default="auto", significant=False, description="auto, serial or pool:N")
+    executor = luigi.Parameter(default="auto", significant=False, description=WORDS)
     goals = WordsParameter(default=None, description="corpus, shards, score, report")
     format = WordsParameter(default=None, description="shard formats: wds, parquet, tensors")
+    shard = luigi.OptionalStrParameter(default=None, description="I/N: one part of the build, for queue arrays")
     session = luigi.Parameter(default="", significant=False, description="set by `ave`; leave it alone")
 
     def __init__(self, *args: object, **kwargs: object):
         super().__init__(*args, **kwargs)
         self._session_name = self.session or uuid.uuid4().hex
         if not self.session:
-            remembered = settings_file.load(Path(self.store)) or Settings()
-            open_session(self._session_name, Session(Path(self.store), self.resolved(remembered), self.executor))
+            store, part = store_at(self.store), Part.parse(self.shard) if self.shard else None
+            settings = self.resolved(settings_file.load(store) or Settings())
+            open_session(self._session_name, Session(store, settings, self.executor, part=part))
 
     def resolved(self, remembered: Settings) -> Settings:
         """The remembered settings with every option replaced that was given."""
@@ -111,14 +117,14 @@ class BuildAVE(_WithOptions):
     def run(self) -> None:
         """Reached when every stage has been tried: fails if an item failed."""
         session = session_named(self._session_name)
-        failures = session.failures()
-        session.close()
+        failures, nothing = session.failures(), session.build.publishes_nothing()
+        session.close(finished=True, error=_NOTHING if nothing else "")
         if failures:
             if not self.session:  # `ave` prints the table itself, at the very end
                 print(failure_table(failures), file=sys.stderr)
             raise BuildFailed(f"{len(failures)} item(s) failed.", remedy="Mend them and run the same command again.")
-        if session.build.publishes_nothing():
-            raise BuildFailed("Nothing of what was asked for is published.", remedy=f"Look at {session.build.raw}.")
+        if nothing:
+            raise BuildFailed(_NOTHING, remedy=f"Look at {session.build.raw}.")
         session.build.failed.clear()
 
 
@@ -145,8 +151,17 @@ class ExportShards(BuildAVE):
         return settings.with_given({"goals": tuple(dict.fromkeys((*settings.goals, "shards")))})
 
 
-def run(store: Path, settings: Settings, executor: str, progress: Progress | None = None) -> Session:
-    """Run BuildAVE in this process under fully resolved settings and return the closed session.
+def run(
+    store: Path,
+    settings: Settings,
+    executor: str,
+    progress: Progress | None = None,
+    part: Part | None = None,
+    renew: frozenset[str] = frozenset(),
+) -> Session:
+    """Run BuildAVE (or one part of it) in this process under fully resolved settings; return the closed session.
+
+    Stages to `renew` are made anew where other versions of libraries made them than are installed.
 
     Failed items do not raise, nor does what stopped the build half-way: see `Session.failures` and `Session.stopped`.
 
@@ -156,13 +171,16 @@ def run(store: Path, settings: Settings, executor: str, progress: Progress | Non
         If the build could not begin (lock, disk, usage).
     """
     luigi.task_register.Register.clear_instance_cache()
-    session = Session(store, settings, executor, progress)
+    session = Session(store, settings, executor, progress, part)
+    session.build.renew = renew
     name = uuid.uuid4().hex
     open_session(name, session)
     session.open()
     try:
         root = BuildAVE(store=str(store), session=name)
-        if not root.complete():
+        if root.complete():
+            session.close(finished=True)
+        else:
             luigi.build([root], local_scheduler=True, workers=1, log_level="CRITICAL", detailed_summary=True)
     finally:
         session.close()

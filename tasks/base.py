@@ -9,25 +9,31 @@ from __future__ import annotations
 
 import atexit
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Container, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import luigi
 
 from pipeline import settings as settings_file
 from pipeline.errors import AveError, UsageError
 from pipeline.recipe.build import Build
-from pipeline.recipe.stages import POOLED, get
+from pipeline.recipe.part import Part
+from pipeline.recipe.stages import POOLED, Stage, get
 from pipeline.settings import Settings
 from pipeline.store import executors
+from pipeline.store.buildlog import log_path
+from pipeline.store.disk import make_folder, store_at
 from pipeline.store.folders import Failure
 from pipeline.store.items import explained
 from pipeline.store.leftovers import sweep
-from pipeline.store.lock import store_lock
-from pipeline.store.progress import Progress, log_path
+from pipeline.store.lock import Locks, part_name
+from pipeline.store.progress import Listener, Progress
+from pipeline.store.tally import Tally, in_words
 from pipeline.summary import failure_table
+
+_PUBLISH_TRIES = 3  # another build may replace an item of its own corpus while this one links to it
 
 
 class BuildFailed(AveError):
@@ -37,28 +43,74 @@ class BuildFailed(AveError):
 
 
 class Session:
-    """One run of one recipe on one store: its build, its executor, its lock, its log.
+    """One run of one recipe on one store: its build, its executor, its locks, its log.
 
-    `stopped` is the first error that no single item is to blame for; Luigi would only log it.
+    `stopped` is the first error that no single item is to blame for; Luigi would only log it. A session that is not
+    `whole` runs one task and what it needs, and nobody knows beforehand how many items that are.
     """
 
-    def __init__(self, store: Path, settings: Settings, executor: str, progress: Progress | None = None):
+    def __init__(
+        self,
+        store: Path,
+        settings: Settings,
+        executor: str,
+        progress: Progress | None = None,
+        part: Part | None = None,
+        *,
+        whole: bool = True,
+    ):
+        if executors.on_dask(executor):
+            store = store.absolute()  # workers may stand in other folders
         self.store = store
-        self.build = Build(settings, store)
+        self.build = Build(settings, store, part)
         self.stopped: Exception | None = None
+        self._whole = whole
         self._executor_spec = executor
         self._executor: executors.Executor | None = None
         self._progress = progress
+        self._locks = Locks(store)
         self._resources = ExitStack()
         self._open = False
 
-    def run(self, stage: str, corpus: str) -> None:
-        """Make what is not fresh of one (stage, corpus), taking the store's lock at the first call."""
+    def run(self, stage: str, corpus: str, listener: Listener | None = None) -> None:
+        """Make what is not fresh of one (stage, corpus), taking the locks at the first call; `listener` hears it go."""
         self.open()
+        assert self._progress is not None
+        with self.watch(), self._progress.heard_by(listener):
+            self._locks.check()
+            if get(stage).pooled:
+                self._run_pooled(get(stage))
+            elif self.build.part and stage in ("fetch", "unpack"):
+                self._run_with_common(stage, corpus)
+            else:
+                self._make(stage, corpus)
+
+    def _make(self, stage: str, corpus: str, names: Container[str] | None = None) -> None:
         assert self._executor is not None
         assert self._progress is not None
-        with self.watch():
-            self.build.run(stage, corpus, self._executor, self._progress)
+        self.build.run(stage, corpus, self._executor, self._progress, names)
+
+    def _run_pooled(self, stage: Stage) -> None:
+        """Make what pools the corpora, alone: builds of other corpora may be at work in this store."""
+        with self._waiting_for(stage.lock):
+            for _ in range(_PUBLISH_TRIES):
+                self.build.look_again(stage.name)
+                self._make(stage.name, POOLED)
+                if not self.build.failed.get((stage.name, POOLED)) or not self._locks.others():
+                    break
+
+    def _run_with_common(self, stage: str, corpus: str) -> None:
+        """Make what only this part needs, then what other parts need too, unless one of them has made it."""
+        common = self.build.common(corpus)
+        own = [name for name in self.build.state(stage, corpus).to_run if name not in common]
+        self._make(stage, corpus, own)
+        with self._waiting_for(f"{corpus}.common"):
+            self.build.look_again(stage, corpus)
+            self._make(stage, corpus, common)
+
+    def _waiting_for(self, lock: str) -> AbstractContextManager[None]:
+        assert self._progress is not None
+        return self._locks.waiting_for(lock, self._progress.say)
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -71,29 +123,50 @@ class Session:
             raise
 
     def open(self) -> None:
-        """Take the lock, sweep what killed builds left, remember the settings. Raises StoreError, UsageError."""
+        """Take the locks, sweep what killed builds left, remember the settings. Raises StoreError, UsageError."""
         if self._open:
             return
-        self._executor = executors.make(self._executor_spec)
+        self._executor = executors.make(self._executor_spec, self.store, self.build.settings)
         self.build.corpora  # noqa: B018 - unknown names and broken manifests must be said before anything is written
         if self.store.exists() and not self.store.is_dir():
             raise UsageError(f"{self.store} is a file, expected a folder.", remedy="Name another with --store.")
         try:
-            self.store.mkdir(parents=True, exist_ok=True)
-            self._resources.enter_context(store_lock(self.store))
+            make_folder(self.store)
+            self._resources.enter_context(self._locks)
+            self._locks.take(self._lock_names())
             sweep(self.store)
+            self.build.catch_up()
             settings_file.save(self.build.settings, self.store)
             self._progress = self._progress or Progress(log_path(self.store))
+            self._resources.callback(self._progress.close)
+            self._resources.callback(self._executor.close)
+            self._say_what_begins(self._progress)
         except OSError as error:
             self._resources.close()
             raise explained(error, str(self.store), self.store) from error
-        self._resources.callback(self._progress.close)
-        self._resources.callback(self._executor.close)
+        except BaseException:
+            self._resources.close()
+            raise
         self._open = True
         atexit.register(self.close)
 
-    def close(self) -> None:
-        """Give the lock back and close the log."""
+    def _say_what_begins(self, progress: Progress) -> None:
+        targets = self.build.targets() if self._whole else []
+        plan = {(stage.name, corpus): self.build.state(stage.name, corpus).n_to_run for stage, corpus in targets}
+        asked = {**self.build.settings.asked(), "part": str(self.build.part or "")}
+        progress.begin(executor=self._executor_spec, asked=asked, plan=plan if self._whole else None)
+
+    def _lock_names(self) -> list[str]:
+        part = self.build.part
+        return [part_name(corpus, part.index, part.parts) if part else corpus for corpus in self.build.corpora]
+
+    def close(self, *, finished: bool = False, error: str = "") -> None:
+        """Say in the log how it ended (`finished`: every stage was tried), give the locks back, close the log."""
+        if self._open and self._progress is not None:
+            told = error or str(self.stopped or "")
+            self._progress.end(n_failed=len(self.failures()), error=told, finished=finished)
+        if self._open and finished:
+            self.build.seal()
         self._resources.close()
         self._open = False
 
@@ -120,7 +193,7 @@ class StageTask(luigi.Task):
 
     corpus = luigi.Parameter(default=POOLED, description="the corpus, or 'all' for a pooled stage")
     store = luigi.Parameter(default="store", significant=False, description="a store that remembers what was asked")
-    executor = luigi.Parameter(default="auto", significant=False, description="auto, serial or pool:N")
+    executor = luigi.Parameter(default="auto", significant=False, description=executors.WORDS)
     session = luigi.Parameter(default="", significant=False, description="set by the recipes; leave it alone")
 
     stage = ""
@@ -134,8 +207,10 @@ class StageTask(luigi.Task):
         super().__init__(*args, **kwargs)
         self.session_name = self.session or uuid.uuid4().hex
         if not self.session:  # asked for by itself: luigi --module tasks Density --store STORE --corpus diem
-            remembered = settings_file.load(Path(self.store)) or settings_file.Settings()
-            open_session(self.session_name, Session(Path(self.store), remembered, self.executor))
+            store = store_at(self.store)
+            remembered = settings_file.load(store) or settings_file.Settings()
+            alone = Session(store, remembered, self.executor, whole=False)
+            open_session(self.session_name, alone)
 
     def requires(self) -> list[StageTask]:
         """The same corpus's earlier stages; for a pooled stage, those of every corpus asked for."""
@@ -159,9 +234,19 @@ class StageTask(luigi.Task):
     def run(self) -> None:
         """Make what is not fresh."""
         session = session_named(self.session_name)
-        session.run(self.stage, self.corpus)
-        if not self.session and session.failures():
+        session.run(self.stage, self.corpus, self._tell_luigi)
+        if self.session:
+            return
+        session.close(finished=True)
+        if session.failures():
             raise BuildFailed("\n" + failure_table(session.failures()), remedy="Mend them and run the task again.")
+
+    def _tell_luigi(self, tally: Tally) -> None:
+        """Show on Luigi's own pages what the bar shows."""
+        task: Any = self  # Luigi gives it both functions for as long as it runs
+        if task.set_status_message is not None:
+            task.set_status_message(in_words(tally))
+            task.set_progress_percentage(tally.percent)
 
 
 def task_of(stage: str, corpus: str, session: str) -> StageTask:

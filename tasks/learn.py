@@ -1,19 +1,26 @@
-"""The first learning stage, from shards to a score table; torch runs in child processes only."""
+"""The learning stages, from shards to a score table."""
 
 from tasks.base import StageTask
 
 GPU = {"gpu": 1}  # one such task at a time, whatever else Luigi runs
 
 
+class Pretrain(StageTask):
+    """A network that names spoken words, for DAVE's sound stream to start from; without recordings there is none."""
+
+    stage = "pretrain"
+    resources = GPU
+
+
 class Train(StageTask):
-    """A small model, trained briefly on the exported shards."""
+    """A model, trained on the train shards and chosen on the val shards."""
 
     stage = "train"
     resources = GPU
 
 
 class Predict(StageTask):
-    """Its saliency maps of the validation split."""
+    """Its saliency maps of one split."""
 
     stage = "predict"
     resources = GPU

@@ -9,65 +9,14 @@ A checkpoint is `weights.safetensors`: names and shapes of the model's state dic
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as dump
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.errors import ModelError
 from pipeline.models import build
-
-NAMED = 4  # tensors an error message names of each kind; the counts are always given
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How a checkpoint's tensors map onto a model's: names, sorted.
-
-    `reshaped` holds (name, shape in the checkpoint, shape in the model).
-    """
-
-    matched: tuple[str, ...]
-    missing: tuple[str, ...]
-    left_over: tuple[str, ...]
-    reshaped: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
-
-    @property
-    def whole(self) -> bool:
-        """Does every tensor find its place?"""
-        return not (self.missing or self.left_over or self.reshaped)
-
-    def __str__(self) -> str:
-        shapes = [f"{name} {list(theirs)} for {list(ours)}" for name, theirs, ours in self.reshaped]
-        parts = [f"{len(self.matched)} tensors matched"]
-        for what, found in (
-            ("missing", self.missing), ("left over", self.left_over), ("of another shape", shapes)
-        ):  # fmt: skip
-            named = f" ({', '.join(found[:NAMED])}{', …' if len(found) > NAMED else ''})" if found else ""
-            parts.append(f"{len(found)} {what}{named}")
-        return ", ".join(parts)
-
-
-def compare(weights: Mapping[str, Tensor], model: nn.Module) -> Fit:
-    """Match tensors with the model's by name, then by shape."""
-    wanted = model.state_dict()
-    shared = sorted(weights.keys() & wanted.keys())
-    reshaped = [
-        (name, tuple(weights[name].shape), tuple(wanted[name].shape))
-        for name in shared
-        if weights[name].shape != wanted[name].shape
-    ]
-    unlike = {name for name, _, _ in reshaped}
-    return Fit(
-        matched=tuple(name for name in shared if name not in unlike),
-        missing=tuple(sorted(wanted.keys() - weights.keys())),
-        left_over=tuple(sorted(weights.keys() - wanted.keys())),
-        reshaped=tuple(reshaped),
-    )
+from pipeline.models.weights import Fit, compare, read
 
 
 def save(model: nn.Module, path: Path) -> None:
@@ -76,25 +25,6 @@ def save(model: nn.Module, path: Path) -> None:
     draft = path.with_name(f"{path.name}.part")  # a reader never sees half a file
     draft.write_bytes(dump(tensors))
     draft.replace(path)
-
-
-def read(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file on the CPU, without a leading `module.` in their names.
-
-    Raises
-    ------
-    ModelError
-        If the file is absent, truncated, or not safetensors at all.
-    """
-    try:
-        tensors = load_file(str(path))
-    except (OSError, SafetensorError) as error:
-        raise ModelError(
-            f"{path.name}: no readable safetensors file ({error}).",
-            remedy="Train again, or convert the checkpoint; pickled checkpoints can run code and are not opened.",
-            code="weights-unreadable",
-        ) from error
-    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
 
 
 def load(model: nn.Module, path: Path) -> Fit:
@@ -113,7 +43,7 @@ def load(model: nn.Module, path: Path) -> Fit:
             remedy="Build the model with the options in the checkpoint's run.json (modality, fusion, width).",
             code="weights-do-not-fit",
         )
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=False)  # what is strict was said above; a bias of ours may be absent
     return fit
 
 

@@ -29,22 +29,26 @@ def device_of(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def use_threads(threads: int) -> None:
-    """Compute with this many CPU threads; 0 is every core this process may use.
+def use_threads(threads: int, processes: int = 1) -> None:
+    """Compute with this many CPU threads; 0 is every core this process may use, shared among `processes`.
 
     Set in any case: a worker of a pool inherits an environment that says one thread.
     """
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    torch.set_num_threads(threads or cores)
+    torch.set_num_threads(threads or max(1, cores // processes))
 
 
-def be_deterministic(seed: int, device: torch.device) -> None:
+def be_deterministic(seed: int, device: torch.device, *, wanted: bool = True) -> None:
     """Seed torch; on a GPU, prefer the operations whose result does not depend on chance, and warn of the others.
+
+    Without `wanted` a GPU takes whichever operation is fastest.
 
     On a CPU every operation of ours is deterministic as it is, and asking for it would cost seconds of imports.
     """
     torch.manual_seed(seed)
-    if device.type == "cuda":
+    if device.type == "cuda" and not wanted:
+        torch.backends.cudnn.benchmark = True
+    elif device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not
         torch.use_deterministic_algorithms(True, warn_only=True)

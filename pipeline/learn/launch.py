@@ -2,18 +2,18 @@
 
 Conventions
 -----------
-The child is `python -m MODULE --job JOB.json --end-with-stdin`, leader of its own process group (so that data
-loaders and `torch.distributed` ranks end with it). It holds the read end of a pipe whose write end only the parent
-has: a parent killed by -9 closes it, and the child ends. Exit status 0 is success. Bad input comes back as a last
-line `{"error": {"message", "remedy", "code"}}`; any other end is reported with the tail of what the child printed.
+The child is `python -m torch.distributed.run --module MODULE --job JOB.json --end-with-stdin`, leader of a process
+group of its own; it starts one or several processes of MODULE. All of them hold the read end of a pipe whose write end
+only the builder has: a builder killed by -9 closes it, and they end. Exit status 0 is success. Bad input comes back as
+a file `error-RANK.json` beside the job; any other end is reported with the tail of what the processes printed.
 """
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,25 +26,28 @@ from typing import Any
 from pipeline.errors import AveError, ModelError
 from pipeline.store.job import Job
 
+JOB = "job.json"
+TIMING = "timing.json"
 TAIL_LINES = 20
 GRACE_S = 5.0  # between asking a child's group to end and ending it
 ROOT = Path(__file__).resolve().parents[2]  # the folder that `import pipeline` needs on the path
 
 
-def run_child(module: str, job: Job) -> None:
-    """Run `module` on `job` in a child process and wait for it.
+def run_child(module: str, job: Job, processes: int = 1) -> None:
+    """Run `module` on `job` in a child process, or in several that train together, and wait for the end.
 
     Raises
     ------
     ModelError
-        If the child reports bad input, or ends badly (its last lines are in the message).
+        If a child reports bad input, or ends badly (its last lines are in the message).
     """
-    with tempfile.TemporaryDirectory(prefix="ave-job-") as folder:
-        path = Path(folder) / "job.json"
-        path.write_text(json.dumps(_to_json(job)), encoding="utf-8")
-        command = [sys.executable, "-m", module, "--job", str(path), "--end-with-stdin"]
+    with tempfile.TemporaryDirectory(prefix="ave-job-") as name:
+        folder = Path(name)
+        (folder / JOB).write_text(json.dumps(_to_json(job)), encoding="utf-8")
+        logs = ["--redirects", "3", "--log-dir", str(folder / "printed")]
+        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), *logs]
         child = subprocess.Popen(
-            command,
+            [sys.executable, "-m", *launcher, "--module", module, "--job", str(folder / JOB), "--end-with-stdin"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -53,10 +56,9 @@ def run_child(module: str, job: Job) -> None:
             env=_environment(),
             start_new_session=True,
         )
-        tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         try:
             assert child.stdout is not None
-            tail.extend(line.rstrip() for line in child.stdout)
+            said = child.stdout.read()
             status = child.wait()
         except BaseException:
             _end_group(child)
@@ -65,12 +67,12 @@ def run_child(module: str, job: Job) -> None:
             for stream in (child.stdin, child.stdout):
                 if stream is not None:
                     stream.close()
-    if status != 0:
-        raise _as_error(module, job, status, list(tail))
+        if status != 0:
+            raise _as_error(module, job, folder, said, status)
 
 
 def child_main(work: Callable[[Job], None], argv: list[str] | None = None) -> int:
-    """The child's side: read the job, do `work`, turn bad input into the line that the parent understands."""
+    """The child's side: read the job, do `work`, leave word of bad input where the builder looks for it."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if "--end-with-stdin" in arguments:
         arguments.remove("--end-with-stdin")
@@ -78,13 +80,24 @@ def child_main(work: Callable[[Job], None], argv: list[str] | None = None) -> in
     if len(arguments) != 2 or arguments[0] != "--job":
         print("usage: python -m MODULE --job JOB.json [--end-with-stdin]", file=sys.stderr)
         return 2
-    data = json.loads(Path(arguments[1]).read_text(encoding="utf-8"))
+    path = Path(arguments[1])
+    data = json.loads(path.read_text(encoding="utf-8"))
     try:
         work(Job(**{**data, "out": Path(data["out"]), "files": _as_paths(data["files"])}))
     except AveError as error:
-        print(json.dumps({"error": {"message": error.message, "remedy": error.remedy, "code": error.code}}), flush=True)
+        told = {"message": error.message, "remedy": error.remedy, "code": error.code}
+        path.with_name(f"error-{os.environ.get('RANK', 0)}.json").write_text(json.dumps(told), encoding="utf-8")
+        print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def take_timing(job: Job) -> dict[str, Any]:
+    """What the child measured of itself; taken out of the job's folder, for two runs never take equally long."""
+    path = job.out / TIMING
+    timing: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    return timing
 
 
 def _environment() -> dict[str, str]:
@@ -115,15 +128,19 @@ def _as_paths(files: Any) -> Any:
     return {name: _as_paths(file) for name, file in files.items()}
 
 
-def _as_error(module: str, job: Job, status: int, tail: list[str]) -> ModelError:
-    """What went wrong, from the child's last line if it is bad input, else from its status and last lines."""
-    with contextlib.suppress(IndexError, ValueError, KeyError, TypeError):
-        told = json.loads(tail[-1])["error"]
+def _as_error(module: str, job: Job, folder: Path, said: str, status: int) -> ModelError:
+    """What went wrong: bad input if a child left word of it, else how it ended and what it printed last."""
+    for path in sorted(folder.glob("error-*.json")):
+        told = json.loads(path.read_text(encoding="utf-8"))
         return ModelError(told["message"], remedy=told["remedy"], code=told["code"])
+    ended = re.search(r"exitcode\s*: (-?\d+)", said)  # the launcher's own status only says that one failed
+    status = int(ended[1]) if ended else status
     how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-    said = "\n".join(f"  {line}" for line in tail) or "  (nothing)"
+    printed = "".join(path.read_text(errors="replace") for path in sorted(folder.rglob("std*.log"), reverse=True))
+    lines = (printed or said).splitlines()[-TAIL_LINES:] or ["(nothing)"]
+    last = "\n".join(f"  {line}" for line in lines)
     return ModelError(
-        f"{job.stage} of {job.item}: the child process {module} {how}. It last said:\n{said}\n",
+        f"{job.stage} of {job.item}: the child process {module} {how}. It last said:\n{last}\n",
         remedy="Signal 9 is mostly too little memory: a smaller batch or width helps." if status == -9 else "",
         code="child-failed",
     )

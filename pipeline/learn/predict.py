@@ -20,16 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import DataLoader
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from pipeline.errors import ModelError
-from pipeline.export.clips import ClipStream, collate
+from pipeline.export.clips import Clip, ClipStream, collate
 from pipeline.learn import checkpoints
 from pipeline.learn.device import device_of, use_threads
+from pipeline.learn.maps import fitted, saliency_maps
 from pipeline.learn.settings import PredictSettings, from_params
-from pipeline.learn.train import indexes_of
+from pipeline.learn.shards import check_form, indexes_of
 from pipeline.store.job import Job
 
 TOLD = ("model", "settings", "best", "stopped")  # of run.json, handed on with the maps
@@ -57,17 +57,25 @@ def build_item(job: Job) -> dict:
     settings = from_params(PredictSettings, job.params)
     model, run = checkpoints.open_run(job.files["weights"], job.files["run"])
     wants: Any = model.wants
+    check_form(run["model"]["name"], wants)
     stream = ClipStream(
         indexes_of(job.files["shards"], settings.split),
         frames=wants.frames,
         normalise=wants.normalisation,
         stride=settings.every,
     )
-    about = {"height": wants.map_size[0], "width": wants.map_size[1], "split": settings.split, "every": settings.every}
+    if not len(stream):
+        raise ModelError(
+            f"The {settings.split} shards hold no clip at all.",
+            remedy="`ave status` and rejected.parquet say what became of the split's stimuli.",
+            code="empty-split",
+        )
+    height, width = stream.shards.head(0).density.shape[1:]
+    about = {"height": height, "width": width, "split": settings.split, "every": settings.every}
     schema = maps_schema({**about, "run": {name: run[name] for name in TOLD}})
     n_frames = n_stimuli = 0
     with pq.ParquetWriter(job.out / "maps.parquet", schema, compression="zstd") as writer:
-        predicted = predict(model, stream, settings, run["settings"]["scale"])
+        predicted = predict(model, stream, settings, run["settings"]["scale"], (height, width))
         for stimulus, rows in itertools.groupby(predicted, key=lambda row: row[0]):
             _, frames, maps = zip(*rows, strict=True)
             columns = [[stimulus] * len(frames), frames, _as_lists(np.stack(maps))]
@@ -77,9 +85,9 @@ def build_item(job: Job) -> dict:
 
 
 def predict(
-    model: nn.Module, clips: ClipStream, settings: PredictSettings, scale: int
+    model: nn.Module, clips: IterableDataset[Clip], settings: PredictSettings, scale: int, size: tuple[int, int]
 ) -> Iterator[tuple[str, int, NDArray[np.float32]]]:
-    """Yield (stimulus, frame, map [height, width]) of every clip, in the order of `clips`.
+    """Yield (stimulus, frame, map [height, width]) of every clip at a `size`, in the order of `clips`.
 
     Raises
     ------
@@ -91,7 +99,8 @@ def predict(
     model = model.to(device).eval()
     for batch in DataLoader(clips, batch_size=settings.batch, collate_fn=collate):
         with torch.inference_mode():
-            maps = saliency_maps(model, batch["video"].to(device), batch["audio"].to(device), scale).cpu()
+            maps = saliency_maps(model, batch["video"].to(device), batch["audio"].to(device), scale)
+            maps = fitted(maps, size).cpu()
         for stimulus, frame, saliency in zip(batch["stimulus"], batch["frame"].tolist(), maps.numpy(), strict=True):
             if not np.isfinite(saliency).all():
                 raise ModelError(
@@ -100,46 +109,6 @@ def predict(
                     code="map-not-finite",
                 )
             yield stimulus, frame, saliency
-
-
-def saliency_maps(model: nn.Module, video: Tensor, audio: Tensor, scale: int) -> Tensor:
-    """The model's maps of a batch of clips, at the size the model promises.
-
-    Parameters
-    ----------
-    model : nn.Module
-        One of `pipeline.models`.
-    video : Tensor, shape (batch, 3, frames, height, width)
-        Of the size `model.wants`.
-    audio : Tensor, shape (batch, 3, frames, 64, 64)
-    scale : int
-        Pictures are averaged over scale × scale pixels first, and the smaller map is enlarged (bilinear).
-
-    Raises
-    ------
-    ModelError
-        If the pictures have another size than the model wants.
-    """
-    wants: Any = model.wants
-    if tuple(video.shape[-2:]) != wants.size:
-        raise ModelError(
-            f"The shards' pictures are {video.shape[-2]} × {video.shape[-1]} px (height × width); "
-            f"this model wants {wants.size[0]} × {wants.size[1]}.",
-            remedy="Build the frames at that size (frame_height, frame_width).",
-            code="picture-size",
-        )
-    if scale > 1:
-        video = _averaged(video, scale)
-    maps = model(video, audio)
-    if tuple(maps.shape[-2:]) != wants.map_size:
-        maps = functional.interpolate(maps[:, None], size=wants.map_size, mode="bilinear")[:, 0]
-    return maps
-
-
-def _averaged(video: Tensor, scale: int) -> Tensor:
-    """Clips with scale × scale pixels averaged into one; picture by picture, three times as fast as in 3-D."""
-    pictures = video.transpose(1, 2).flatten(0, 1)
-    return functional.avg_pool2d(pictures, scale).unflatten(0, video.shape[:1] + video.shape[2:3]).transpose(1, 2)
 
 
 def maps_schema(about: dict[str, Any]) -> pa.Schema:

@@ -1,4 +1,4 @@
-"""What the pooled outputs are made from: the published tables, the cards, the shards, the first learning stage.
+"""What the pooled outputs are made from: the published tables, the cards, the shards, the contact sheets.
 
 The conventions are those of `wiring`.
 """
@@ -6,15 +6,14 @@ The conventions are those of `wiring`.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from typing import Any
 
-from pipeline import corpora
-from pipeline.errors import AveError, ExportError
+from pipeline.errors import ExportError
 from pipeline.recipe.stages import POOLED
 from pipeline.recipe.view import View
-from pipeline.recipe.wanted import Items, Waiting, Wanted
-from pipeline.recipe.wiring import artifacts_in_play
-from pipeline.records import SPLITS, Rejection, StimulusEntry
+from pipeline.recipe.wanted import Item, Waiting, Wanted
+from pipeline.records import SPLITS, Rejection
+from pipeline.store.items import ItemSummary
 
 _PUBLISHED = {
     "stimulus": ("curate", "stimulus.json"),
@@ -25,41 +24,56 @@ _PUBLISHED = {
     "steps": ("logmel", "steps.npy"),
     "density": ("density", "density.npy"),
 }
+_TOLD = {"rejected": ("curate", "rejected.json"), "audit": ("curate", "audit.json")}  # also of what is not published
 
 
-def publish_items(view: View, _corpus: str) -> Items:
+def publish_names(_view: View, _corpus: str) -> list[str]:
+    """The published corpus is one item."""
+    return ["corpus"]
+
+
+def publish_item(view: View, _corpus: str, _name: str) -> Item:
     """The one published corpus: everything in this store that is admitted and complete, of every corpus."""
     for stage in ("logmel", "density"):
         for corpus in view.corpora:
             if view.unsettled(stage, corpus):
-                return {"corpus": Waiting(f"{stage} of {corpus}")}
-    complete, curated, missing, refused = [], [], [], {}
+                return Waiting(f"{stage} of {corpus}")
+    wanted, refused, digests = Wanted(linked=("timeline", "frames", "logmel", "steps", "density")), {}, {}
+    digests_of: dict[str, dict[str, str]] = {key: {} for key in (*_PUBLISHED, *_TOLD)}
     for entry in view.all_entries():
-        record = view.present("curate", entry)
-        if record is None:
+        stimulus, found = entry.stimulus, {"curate": view.present("curate", entry)}
+        if found["curate"] is None:
             continue
-        curated.append(entry)
-        if not record.facts.get("admitted"):
-            refused[entry.stimulus] = str(record.facts.get("reason", ""))
-        elif all(view.present(stage, entry) for stage in ("frames", "logmel", "density")):
-            complete.append(entry)
-    for corpus in view.corpora:
-        missing += [asdict(rejection) for rejection in missing_rejections(view, corpus)]
-    wanted = Wanted()
-    for key, (stage, output) in _PUBLISHED.items():
-        wanted.file_each(key, {entry.stimulus: view.present_output(stage, entry, output) for entry in complete})
-    for key in ("rejected", "audit"):
-        found = {entry.stimulus: view.present_output("curate", entry, f"{key}.json") for entry in curated}
-        wanted.file_each(key, found)
+        files = dict(_TOLD)
+        if not found["curate"].facts.get("admitted"):
+            refused[stimulus] = str(found["curate"].facts.get("reason", ""))
+        else:
+            found |= {stage: view.present(stage, entry) for stage in ("frames", "logmel", "density")}
+            if all(found.values()):
+                files |= _PUBLISHED
+                digests[stimulus] = view.video_digest(entry)
+        for key, (stage, output) in files.items():
+            digests_of[key][stimulus] = _digest(found[stage], output)
+    for key, (stage, output) in (_PUBLISHED | _TOLD).items():
+        wanted.file_each(key, view.each_file(stage, output, digests_of[key]))
     manifest = view.manifest
-    wanted.value("published", [asdict(row) for row in manifest.published])
-    wanted.value("entries", [asdict(entry) for entry in view.all_entries()])
-    wanted.value("diem_videos", [asdict(video) for video in manifest.diem_videos.values()])
-    missing += [asdict(rejection) for rejection in _left_out(view)]
-    wanted.value("missing", sorted(missing, key=lambda row: (row["level"], row["subject"], row["reason"])))
+    missing = [row for corpus in view.corpora for row in missing_rejections(view, corpus)] + _left_out(view)
+    wanted.value("published", [vars(row) for row in manifest.published])
+    wanted.value("entries", [vars(entry) for entry in view.all_entries()])
+    wanted.value("diem_videos", [vars(video) for video in manifest.diem_videos.values()])
+    wanted.value("missing", _sorted(missing))
     wanted.value("refused", refused)
-    wanted.value("video_digests", {entry.stimulus: view.video_digest(entry) for entry in complete})
-    return {"corpus": wanted}
+    wanted.value("video_digests", digests)
+    return wanted
+
+
+def _digest(made: ItemSummary | None, output: str) -> str:
+    assert made is not None
+    return made.outputs[output][1]
+
+
+def _sorted(rejections: list[Rejection]) -> list[dict[str, Any]]:
+    return [vars(row) for row in sorted(rejections, key=lambda row: (row.level, row.subject, row.reason))]
 
 
 def _left_out(view: View) -> list[Rejection]:
@@ -76,137 +90,96 @@ _SHOWN_SETTINGS = (
 )
 
 
-def card_items(view: View, _corpus: str) -> Items:
+def card_names(_view: View, _corpus: str) -> list[str]:
+    """All cards are one item."""
+    return ["cards"]
+
+
+def card_item(view: View, _corpus: str, _name: str) -> Item:
     """The data cards: from the published tables and the manifests."""
-    if view.fresh("publish", POOLED, "corpus") is None:
-        return {"cards": view.waiting("publish", POOLED, "corpus")}
+    if not view.is_fresh("publish", POOLED, "corpus"):
+        return view.waiting("publish", POOLED, "corpus")
     wanted = Wanted()
     for key, output in (("stimuli", "stimuli.parquet"), ("rejected", "rejected.parquet"), ("audit", "audit.json")):
         wanted.file(key, view.output("publish", POOLED, "corpus", output))
     settings = view.settings.to_json()
     wanted.value("settings", {name: settings[name] for name in _SHOWN_SETTINGS})
-    wanted.value("licences", {name: asdict(row) for name, row in view.manifest.licences.items()})
-    wanted.value("geometry", {name: asdict(row) for name, row in view.manifest.geometry.items()})
-    missing = [asdict(row) for corpus in view.corpora for row in missing_rejections(view, corpus)]
-    wanted.value("missing", sorted(missing, key=lambda row: (row["level"], row["subject"], row["reason"])))
-    return {"cards": wanted}
+    wanted.value("licences", {name: vars(row) for name, row in view.manifest.licences.items()})
+    wanted.value("geometry", {name: vars(row) for name, row in view.manifest.geometry.items()})
+    wanted.value("missing", _sorted([row for corpus in view.corpora for row in missing_rejections(view, corpus)]))
+    return wanted
 
 
 _SHARDED = {key: _PUBLISHED[key] for key in ("stimulus", "fixations", "frames", "steps", "density", "timeline")}
 
 
-def shards_items(view: View, corpus: str) -> Items:
-    """One item a split and format, named `train.wds`; refused while more items failed than are tolerated."""
-    items: Items = {}
+def shards_names(view: View, corpus: str) -> list[str]:
+    """One item a split and format, named `train.wds`."""
+    splits = {entry.split for entry in view.entries(corpus)}
+    return [f"{split}.{name}" for split in SPLITS if split in splits for name in view.settings.formats]
+
+
+def shards_item(view: View, corpus: str, name: str) -> Item:
+    """One split in one format; refused while more items failed than are tolerated."""
+    split, _, written_as = name.partition(".")
+    wired = _shards_of_split(view, corpus, split)
+    if not isinstance(wired, Wanted):
+        return wired
     gone, total = view.failed_share(corpus)
-    for split in SPLITS:
-        entries = [entry for entry in view.entries(corpus) if entry.split == split]
-        if not entries:
-            continue
-        wired: Wanted | Waiting | AveError | None = _shards_of_split(view, corpus, split, entries)
-        if isinstance(wired, Wanted) and gone > view.settings.tolerance * total:
-            wired = ExportError(
-                f"{corpus}: {gone} of {total} stimuli failed, so its shards would be incomplete.",
-                remedy=f"Mend them and build again, or allow it: --tolerance {math.ceil(1000 * gone / total) / 1000}.",
-                code="incomplete",
-            )
-        for name in view.settings.formats:
-            if isinstance(wired, Wanted):
-                params = {"format": name}
-                items[f"{split}.{name}"] = Wanted(wired.inputs, wired.files, wired.values, params)
-            elif wired is not None:
-                items[f"{split}.{name}"] = wired
-    return items
+    if gone > view.settings.tolerance * total:
+        return ExportError(
+            f"{corpus}: {gone} of {total} stimuli failed, so its shards would be incomplete.",
+            remedy=f"Mend them and build again, or allow it: --tolerance {math.ceil(1000 * gone / total) / 1000}.",
+            code="incomplete",
+        )
+    wired.params["format"] = written_as
+    return wired
 
 
-def _shards_of_split(view: View, corpus: str, split: str, entries: list[StimulusEntry]) -> Wanted | Waiting | None:
-    complete = []
-    for entry in entries:
-        record = view.fresh("curate", corpus, entry.name)
-        if record is not None and not record.facts.get("admitted"):
+def _shards_of_split(view: View, corpus: str, split: str) -> Wanted | Waiting | None:
+    digests: dict[str, dict[str, str]] = {key: {} for key in _SHARDED}
+    for entry in view.entries(corpus):
+        if entry.split != split or not view.in_play(corpus, entry.name):
             continue
-        if not view.in_play(corpus, entry.name):
+        found = {stage: view.fresh(stage, corpus, entry.name) for stage in ("curate", "frames", "logmel", "density")}
+        curated = found["curate"]
+        if curated is not None and not curated.facts.get("admitted"):
             continue
-        for stage in ("curate", "frames", "logmel", "density"):
-            if view.fresh(stage, corpus, entry.name) is None:
-                waiting = view.waiting(stage, corpus, entry.name)
-                if not waiting.failed:
-                    return waiting
-                break
-        else:
-            complete.append(entry)
-    if not complete:
+        absent = next((stage for stage, record in found.items() if record is None), None)
+        if absent is not None:
+            waiting = view.waiting(absent, corpus, entry.name)
+            if not waiting.failed:
+                return waiting
+            continue
+        for key, (stage, output) in _SHARDED.items():
+            digests[key][entry.stimulus] = _digest(found[stage], output)
+    if not digests["stimulus"]:
         return None
     wanted = Wanted()
     for key, (stage, output) in _SHARDED.items():
-        found = {entry.stimulus: view.output(stage, corpus, entry.name, output) for entry in complete}
-        wanted.file_each(key, found)
+        wanted.file_each(key, view.each_file(stage, output, digests[key]))
     settings = view.settings.to_json()
-    wanted.value("licence", asdict(view.manifest.licences[corpus]))
+    wanted.value("licence", vars(view.manifest.licences[corpus]))
     wanted.value("settings", {name: settings[name] for name in ("sigma_dva", "anchor", "mel_bands", "jpeg_quality")})
     wanted.value("split", split)
     return wanted
 
 
-def _indexes(view: View, wanted: Wanted, splits: tuple[str, ...]) -> Waiting | None:
-    """Add the index of every shards item of these splits to `wanted`, or say what must be waited for."""
-    found = {}
-    for corpus in view.corpora:
-        state = view.state("shards", corpus)
-        for split in splits:
-            name = f"{split}.{view.settings.formats[0]}"
-            if name not in {*state.wanted, *state.waiting, *state.broken}:
-                continue
-            if view.fresh("shards", corpus, name) is None:
-                return view.waiting("shards", corpus, name)
-            found[f"{corpus}/{split}"] = view.output("shards", corpus, name, "index.json")
-    wanted.file_each("shards", found)
-    return None
+def report_names(_view: View, _corpus: str) -> list[str]:
+    """All contact sheets are one item."""
+    return ["contact_sheets"]
 
 
-def _run_name(view: View) -> str:
-    return f"{view.settings.model}-{view.settings.modality}"
-
-
-def train_items(view: View, _corpus: str) -> Items:
-    """One item a run: the train shards, and the val shards that choose among its states; never test."""
-    wanted = Wanted()
-    return {_run_name(view): _indexes(view, wanted, ("train", "val")) or wanted}
-
-
-def predict_items(view: View, _corpus: str) -> Items:
-    """One item a run: the validation shards and the trained weights."""
-    name, wanted = _run_name(view), Wanted()
-    waiting = _indexes(view, wanted, ("val",))
-    if waiting is None and view.fresh("train", POOLED, name) is None:
-        waiting = view.waiting("train", POOLED, name)
-    if waiting is None:
-        wanted.file("weights", view.output("train", POOLED, name, "weights.safetensors"))
-        wanted.file("run", view.output("train", POOLED, name, "run.json"))
-    return {name: waiting or wanted}
-
-
-def score_items(view: View, _corpus: str) -> Items:
-    """One item a run: its maps, the val shards that hold the truth, and the train shards that give the baselines."""
-    name, wanted = _run_name(view), Wanted()
-    waiting = _indexes(view, wanted, ("train", "val"))
-    if waiting is None and view.fresh("predict", POOLED, name) is None:
-        waiting = view.waiting("predict", POOLED, name)
-    if waiting is None:
-        wanted.file("maps", view.output("predict", POOLED, name, "maps.parquet"))
-    return {name: waiting or wanted}
-
-
-def report_items(view: View, _corpus: str) -> Items:
+def report_item(view: View, _corpus: str, _name: str) -> Item:
     """The contact sheets: from the published corpus."""
     published = view.fresh("publish", POOLED, "corpus")
     if published is None:
-        return {"contact_sheets": view.waiting("publish", POOLED, "corpus")}
+        return view.waiting("publish", POOLED, "corpus")
     wanted = Wanted()
     wanted.file("stimuli", view.output("publish", POOLED, "corpus", "stimuli.parquet"))
     wanted.inputs["corpus"] = published.fingerprint
     wanted.value("store", str(view.store), hashed=False)
-    return {"contact_sheets": wanted}
+    return wanted
 
 
 def missing_rejections(view: View, corpus: str) -> list[Rejection]:
@@ -215,7 +188,7 @@ def missing_rejections(view: View, corpus: str) -> list[Rejection]:
     Every stimulus that was asked for and is lost this way has a row of its own.
     """
     rows = []
-    for artifact in artifacts_in_play(view, corpus)[1]:
+    for artifact in view.artifacts(corpus)[1]:
         wanted = " or ".join((*artifact.packed, *([f"{artifact.folder}/"] if artifact.folder else [])))
         rows.append(Rejection("source", f"{corpus}/{artifact.name}", "not-in-raw", 1, f"RAW/{corpus}/{wanted}"))
     for name, error in view.media_missing(corpus).items():
@@ -225,7 +198,7 @@ def missing_rejections(view: View, corpus: str) -> list[Rejection]:
         rows.append(Rejection(level, failure.item, f"failed-{failure.code}", 1, failure.message))
     lost = {row.subject for row in rows}
     for entry in view.entries(corpus):
-        needed = [f"{corpus}/{artifact}" for artifact in corpora.get(corpus).artifacts_of(entry.name)]
+        needed = [f"{corpus}/{artifact}" for artifact in view.release(corpus).artifacts_of(entry.name)]
         gone = " and ".join(artifact for artifact in needed if artifact in lost)
         if gone and entry.stimulus not in lost:
             rows.append(Rejection("stimulus", entry.stimulus, "source-missing", 1, f"needs {gone}"))

@@ -19,6 +19,7 @@ from pipeline.settings import Settings
 from pipeline.store.fingerprint import digest
 
 POOLED = "all"  # the "corpus" of stages that take every corpus at once
+OF_ARTIFACTS = ("fetch", "unpack")  # stages whose items are what must lie in RAW, not stimuli
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Stage:
     `place` is where in the store a pooled stage's single item is published, instead of below stages/.
     `steady`: no parameter of an earlier stage reaches the bytes it reads (a picture's JPEG quality does not move
     its time), so its variants are told apart by its own parameters, and theirs make nothing of it anew.
+    `libraries` (and programs) may reach its bytes: an item's record says in which versions, and nothing runs for them.
     """
 
     name: str
@@ -40,6 +42,12 @@ class Stage:
     pooled: bool = False
     place: str = ""
     steady: bool = False
+    libraries: tuple[str, ...] = ()
+
+    @property
+    def lock(self) -> str:
+        """Which lock a pooled stage works under: the tables are written by one build of a store at a time."""
+        return POOLED if self.place else f"{POOLED}.{self.name}"
 
     def job_params(self, settings: Settings) -> dict[str, Any]:
         """The significant parameters as the stage function gets them."""
@@ -55,11 +63,11 @@ class Stage:
 _LEARN = {
     **{name: name for name in ("model", "modality", "fusion", "batch", "learning_rate", "seed", "val_clips")},
     "width": "model_width",
-    "steps": "train_steps",
-    "every": "train_every",
-    "scale": "train_scale",
-    "mix": "train_mix",
-    "evaluations": "train_evaluations",
+    "options": "model_options",
+    "loader_workers": "loader_workers",
+    **{name: f"train_{name}" for name in ("epochs", "steps", "accumulate", "schedule", "loss", "precision", "routing")},
+    **{name: f"train_{name}" for name in ("channels_last", "compile", "deterministic", "device", "processes")},
+    **{name: f"train_{name}" for name in ("every", "scale", "mix", "evaluations", "parts", "threads")},
 }
 
 _TABLE = (
@@ -72,6 +80,7 @@ _TABLE = (
         ("unpack",),
         {"min_inside_share": "min_inside_share"},
         "inside={min_inside_share}",
+        libraries=("numpy", "scipy", "pyarrow"),
     ),
     Stage(
         "frames",
@@ -80,6 +89,7 @@ _TABLE = (
         ("unpack",),
         {"height": "frame_height", "width": "frame_width", "jpeg_quality": "jpeg_quality"},
         "{frame_height}x{frame_width}-q{jpeg_quality}",
+        libraries=("ffmpeg", "numpy", "simplejpeg", "pyarrow"),
     ),
     Stage(
         "curate",
@@ -89,6 +99,7 @@ _TABLE = (
         {"max_sound_difference_s": "max_sound_difference_s", "silence_dbfs": "silence_dbfs"},
         "sound={max_sound_difference_s}s",
         steady=True,
+        libraries=("ffmpeg", "numpy", "pyarrow"),
     ),
     Stage(
         "logmel",
@@ -98,6 +109,7 @@ _TABLE = (
         {"bands": "mel_bands", "anchor": "anchor"},
         "{mel_bands}bands-{anchor}",
         steady=True,
+        libraries=("ffmpeg", "numpy", "soxr", "pyarrow"),
     ),
     Stage(
         "density",
@@ -107,6 +119,7 @@ _TABLE = (
         {"sigma_dva": "sigma_dva", "height": "density_height", "width": "density_width"},
         "sigma={sigma_dva}dva-{density_height}x{density_width}",
         steady=True,
+        libraries=("numpy", "scipy"),
     ),
     Stage(
         "publish",
@@ -115,6 +128,7 @@ _TABLE = (
         ("curate", "frames", "logmel", "density"),
         pooled=True,
         place="corpus",
+        libraries=("pyarrow",),
     ),
     Stage("card", 1, "pipeline.report.cards:build_item", ("publish",), pooled=True, place="cards"),
     Stage(
@@ -124,18 +138,48 @@ _TABLE = (
         ("curate", "frames", "logmel", "density"),
         {name: name for name in ("segment_frames", "lead_in_frames", "samples_per_shard")},
         "{segment_frames}+{lead_in_frames}frames",
+        libraries=("numpy", "pyarrow"),
     ),
-    Stage("train", 1, "pipeline.learn.train:build_item", ("shards",), _LEARN, "{model}-w{model_width}", pooled=True),
+    Stage(
+        "pretrain",
+        1,
+        "pipeline.learn.pretrain:build_item",
+        (),
+        {"network": "pretrain_network", "epochs": "pretrain_epochs", "width": "model_width", "seed": "seed"},
+        "{pretrain_network}",
+        pooled=True,
+        libraries=("numpy", "scipy", "torch", "safetensors"),
+    ),
+    Stage(
+        "train",
+        2,
+        "pipeline.learn.train:build_item",
+        ("shards", "pretrain"),
+        _LEARN,
+        "{model}-w{model_width}",
+        pooled=True,
+        libraries=("numpy", "torch", "simplejpeg", "safetensors"),
+    ),
     Stage(
         "predict",
-        1,
+        2,
         "pipeline.learn.predict:build_item",
         ("shards", "train"),
-        {"every": "predict_every"},
-        "val",
+        {"every": "predict_every", "split": "predict_split"},
+        "{predict_split}",
         pooled=True,
+        libraries=("numpy", "torch", "simplejpeg", "pyarrow"),
     ),
-    Stage("score", 1, "pipeline.evaluate.scores:build_item", ("shards", "predict"), {}, "val", pooled=True),
+    Stage(
+        "score",
+        1,
+        "pipeline.evaluate.scores:build_item",
+        ("shards", "predict"),
+        {},
+        "{predict_split}",
+        pooled=True,
+        libraries=("numpy", "scipy", "pyarrow"),
+    ),
     Stage(
         "report",
         1,
@@ -143,12 +187,13 @@ _TABLE = (
         ("publish",),
         pooled=True,
         place="report",
+        libraries=("numpy", "matplotlib"),
     ),
 )
 
 STAGES: Mapping[str, Stage] = {stage.name: stage for stage in _TABLE}
 
-_GOAL_STAGES = {"corpus": ("card",), "shards": ("shards",), "score": ("score",), "report": ("report",)}
+_GOAL_STAGES = {"corpus": "card"}  # every other goal has the name of its last stage
 
 
 def get(name: str) -> Stage:
@@ -177,7 +222,12 @@ def downstream(name: str) -> list[Stage]:
     return [stage for stage in _TABLE if stage.name in touched]
 
 
+def of_one_stimulus(stage: Stage) -> bool:
+    """Whether an item of this stage needs nothing but one stimulus and its sources."""
+    return any(stage in upstream(last) for last in ("logmel", "density"))
+
+
 def wanted_for(goals: tuple[str, ...]) -> Iterator[Stage]:
     """Every stage that the goals need, in an order in which they can run."""
-    needed = {stage.name for goal in goals for last in _GOAL_STAGES[goal] for stage in upstream(last)}
+    needed = {stage.name for goal in goals for stage in upstream(_GOAL_STAGES.get(goal, goal))}
     return (stage for stage in _TABLE if stage.name in needed)

@@ -2,94 +2,89 @@
 
 Conventions
 -----------
-A wiring function takes the view of the store and a corpus and returns {item name: Wanted | Waiting | AveError}:
+A wiring function takes the view of the store, a corpus and an item's name, and returns an `Item`:
 `Wanted` can be compared with the store and run, `Waiting` depends on something that is yet to be made,
-an error is an item that cannot be made from what is there. Only what is hashed enters the fingerprint:
-digests of files and the values of manifest rows; never paths.
+an error is an item that cannot be made from what is there, None is no item at all. Only what is hashed enters the
+fingerprint: digests of files and the values of manifest rows; never paths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
-from pipeline import corpora
 from pipeline.errors import AveError
-from pipeline.ingest import fetch
 from pipeline.recipe.view import View
-from pipeline.recipe.wanted import Items, Waiting, Wanted
-from pipeline.records import Artifact, StimulusEntry
+from pipeline.recipe.wanted import Item, Waiting, Wanted
+from pipeline.records import StimulusEntry
 
 
-def artifacts_in_play(view: View, corpus: str) -> tuple[dict[str, Artifact], list[Artifact]]:
-    """The artifacts to fetch, and those that a partial build goes without because RAW lacks them."""
-    names = [entry.name for entry in view.entries(corpus)]
-    present, absent = {}, []
-    for artifact in corpora.get(corpus).artifacts(names) if names else ():
-        if view.settings.partial and not fetch.may_give(view.raw, corpus, artifact):
-            absent.append(artifact)
-        else:
-            present[artifact.name] = artifact
-    return present, absent
+def artifact_names(view: View, corpus: str) -> list[str]:
+    """The artifacts that a build of this corpus works on."""
+    return list(view.artifacts(corpus)[0])
 
 
-def fetch_items(view: View, corpus: str) -> Items:
-    """One item an artifact; the bytes in RAW are compared by `changed_in_raw`, not by fingerprint."""
-    items: Items = {}
-    for name, artifact in artifacts_in_play(view, corpus)[0].items():
-        wanted = Wanted()
-        sources = [source for packed in artifact.packed for source in view.manifest.sources_of(corpus, packed)]
-        sources += [
-            source
-            for source in view.manifest.sources
-            if source.corpus == corpus and source.artifact.endswith(fetch.BUNDLE_ENDINGS) and source not in sources
-        ]
-        wanted.value("sources", [asdict(source) for source in sources])
-        wanted.value("artifact", asdict(artifact))
-        wanted.value("raw", str(view.raw), hashed=False)
-        wanted.value("accepted", corpus in view.settings.accept, hashed=False)
-        wanted.value("partial", view.settings.partial, hashed=False)
-        wanted.value("licence", asdict(view.manifest.licences[corpus]), hashed=False)
-        items[name] = wanted
-    return items
+def stimulus_names(view: View, corpus: str) -> list[str]:
+    """The stimuli asked for."""
+    return [entry.name for entry in view.entries(corpus)]
 
 
-def unpack_items(view: View, corpus: str) -> Items:
-    """One item an artifact: its archive, its folder, or the plain file."""
-    items: Items = {}
-    for name, artifact in artifacts_in_play(view, corpus)[0].items():
-        record = view.fresh("fetch", corpus, name)
-        if record is None:
-            items[name] = view.waiting("fetch", corpus, name)
-            continue
-        wanted = Wanted()
-        root = Path(record.root or "")
-        wanted.files["packed"] = tuple(root / file for file in record.outputs)
-        wanted.value("artifact", asdict(artifact))
-        wanted.value("root", str(root), hashed=False)
-        wanted.value("files", {name: list(measured) for name, measured in record.outputs.items()})
-        items[name] = wanted
-    return items
+def fetch_item(view: View, corpus: str, name: str) -> Item:
+    """One artifact; the bytes in RAW are compared by `fetch.survey`, not by fingerprint."""
+    artifact = view.artifacts(corpus)[0].get(name)
+    if artifact is None:
+        return None
+    wanted = Wanted()
+    sources = [source for packed in artifact.packed for source in view.manifest.sources_of(corpus, packed)]
+    sources += [source for source in view.bundles(corpus) if source not in sources]
+    wanted.value("sources", [vars(source) for source in sources])
+    wanted.row("artifact", artifact)
+    wanted.value("raw", str(view.raw), hashed=False)
+    wanted.value("accepted", corpus in view.settings.accept, hashed=False)
+    wanted.value("partial", view.settings.partial, hashed=False)
+    wanted.row("licence", view.manifest.licences[corpus], hashed=False)
+    return wanted
 
 
-def recordings_items(view: View, corpus: str) -> Items:
-    """One item a stimulus: its raw gaze, how it was shown, and its manifest row's frame offset."""
+def unpack_item(view: View, corpus: str, name: str) -> Item:
+    """One artifact: its archive, its folder, or the plain file."""
+    artifact = view.artifacts(corpus)[0].get(name)
+    if artifact is None:
+        return None
+    record = view.fresh("fetch", corpus, name)
+    if record is None:
+        return view.waiting("fetch", corpus, name)
+    wanted = Wanted()
+    root = Path(record.root or "")
+    wanted.files["packed"] = tuple(root / file for file in record.outputs)
+    wanted.row("artifact", artifact)
+    wanted.value("root", str(root), hashed=False)
+    wanted.value("files", {name: list(measured) for name, measured in record.outputs.items()})
+    return wanted
+
+
+def recordings_item(view: View, corpus: str, name: str) -> Item:
+    """One stimulus: its raw gaze, how it was shown, and its manifest row's frame offset."""
 
     def wire(entry: StimulusEntry) -> Wanted:
         wanted = Wanted()
-        found = [view.unpacked(corpus, *where) for where in view.locate(corpus, entry.name).gaze]
+        located = view.locate(corpus, entry.name).gaze
+        found = [view.unpacked(corpus, *where) for where in located]
         wanted.files["gaze"] = tuple(path for path, _ in found)
-        wanted.inputs["gaze"] = {path.name: sha[:16] for path, sha in found}
-        wanted.value("entry", asdict(entry), hashed=False)
-        wanted.value("geometry", asdict(view.manifest.geometry[corpus]))
+        names = [path.name for path, _ in found]
+        if len(set(names)) < len(names):  # a folder an observer: o1/bees.csv, o2/bees.csv
+            names = [inside for _, inside in located]
+        wanted.inputs["gaze"] = {name: sha[:16] for name, (_, sha) in zip(names, found, strict=True)}
+        wanted.also_read(found)
+        wanted.row("entry", entry, hashed=False)
+        wanted.row("geometry", view.manifest.geometry[corpus])
         return wanted
 
-    return _per_stimulus(view, corpus, wire)
+    return _of_stimulus(view, corpus, name, wire)
 
 
-def frames_items(view: View, corpus: str) -> Items:
-    """One item a stimulus: its video file."""
+def frames_item(view: View, corpus: str, name: str) -> Item:
+    """One stimulus: its video file."""
 
     def wire(entry: StimulusEntry) -> Wanted | Waiting:
         try:
@@ -100,16 +95,15 @@ def frames_items(view: View, corpus: str) -> Items:
         wanted.file("video", view.unpacked(corpus, *located.video))
         return wanted
 
-    return _per_stimulus(view, corpus, wire)
+    return _of_stimulus(view, corpus, name, wire)
 
 
-def curate_items(view: View, corpus: str) -> Items:
-    """One item a stimulus: its recordings, its decoded picture's facts, its sound and its manifest row."""
-    release = corpora.get(corpus)
+def curate_item(view: View, corpus: str, name: str) -> Item:
+    """One stimulus: its recordings, its decoded picture's facts, its sound and its manifest row."""
 
     def wire(entry: StimulusEntry) -> Wanted | Waiting:
         for stage in ("recordings", "frames"):
-            if view.fresh(stage, corpus, entry.name) is None:
+            if not view.is_fresh(stage, corpus, entry.name):
                 return view.waiting(stage, corpus, entry.name)
         located = view.locate(corpus, entry.name)
         wanted = Wanted()
@@ -118,19 +112,19 @@ def curate_items(view: View, corpus: str) -> Items:
         wanted.file("video", view.output("frames", corpus, entry.name, "video.json"))
         wanted.file("sound", view.unpacked(corpus, *(located.sound or located.video)))
         diem_video = view.manifest.diem_videos.get(entry.name) if corpus == "diem" else None
-        wanted.value("entry", asdict(entry))
-        wanted.value("geometry", asdict(view.manifest.geometry[corpus]))
+        wanted.row("entry", entry)
+        wanted.row("geometry", view.manifest.geometry[corpus])
         wanted.value("licence", view.manifest.licences[corpus].licence)
         wanted.value("sound_is_video", located.sound is None)
-        wanted.value("max_frame_difference", release.max_frame_difference)
-        wanted.value("diem_video", asdict(diem_video) if diem_video else None)
+        wanted.value("max_frame_difference", view.release(corpus).max_frame_difference)
+        wanted.value("diem_video", vars(diem_video) if diem_video else None)
         return wanted
 
-    return _per_stimulus(view, corpus, wire)
+    return _of_stimulus(view, corpus, name, wire)
 
 
-def logmel_items(view: View, corpus: str) -> Items:
-    """One item an admitted stimulus: its sound and its frame times."""
+def logmel_item(view: View, corpus: str, name: str) -> Item:
+    """One admitted stimulus: its sound and its frame times."""
 
     def wire(entry: StimulusEntry) -> Wanted:
         located = view.locate(corpus, entry.name)
@@ -139,11 +133,11 @@ def logmel_items(view: View, corpus: str) -> Items:
         wanted.file("timeline", view.output("curate", corpus, entry.name, "timeline.json"))
         return wanted
 
-    return _per_admitted(view, corpus, wire)
+    return _of_admitted(view, corpus, name, wire)
 
 
-def density_items(view: View, corpus: str) -> Items:
-    """One item an admitted stimulus: its fixations and its frame count, size and pixels per degree."""
+def density_item(view: View, corpus: str, name: str) -> Item:
+    """One admitted stimulus: its fixations and its frame count, size and pixels per degree."""
 
     def wire(entry: StimulusEntry) -> Wanted:
         wanted = Wanted()
@@ -151,34 +145,27 @@ def density_items(view: View, corpus: str) -> Items:
         wanted.file("timeline", view.output("curate", corpus, entry.name, "timeline.json"))
         return wanted
 
-    return _per_admitted(view, corpus, wire)
+    return _of_admitted(view, corpus, name, wire)
 
 
-def _per_stimulus(view: View, corpus: str, wire: Callable[[StimulusEntry], Wanted | Waiting]) -> Items:
-    """Wire every stimulus whose artifacts are unpacked; those a partial build goes without are left out."""
-    items: Items = {}
-    for entry in view.entries(corpus):
-        if not view.in_play(corpus, entry.name):
-            continue
-        waits = [
-            name for name in corpora.get(corpus).artifacts_of(entry.name) if view.fresh("unpack", corpus, name) is None
-        ]
-        try:
-            items[entry.name] = view.waiting("unpack", corpus, waits[0]) if waits else wire(entry)
-        except AveError as error:
-            items[entry.name] = error
-    return items
+def _of_stimulus(view: View, corpus: str, name: str, wire: Callable[[StimulusEntry], Wanted | Waiting]) -> Item:
+    """Wire a stimulus whose artifacts are unpacked; one that a partial build goes without is no item."""
+    if not view.in_play(corpus, name):
+        return None
+    for artifact in view.release(corpus).artifacts_of(name):
+        if not view.is_fresh("unpack", corpus, artifact):
+            return view.waiting("unpack", corpus, artifact)
+    try:
+        return wire(view.entry(corpus, name))
+    except AveError as error:
+        return error
 
 
-def _per_admitted(view: View, corpus: str, wire: Callable[[StimulusEntry], Wanted]) -> Items:
-    """Wire every stimulus that curation admitted; the refused ones are no items any more."""
-    items: Items = {}
-    for entry in view.entries(corpus):
-        if not view.in_play(corpus, entry.name):
-            continue
-        record = view.fresh("curate", corpus, entry.name)
-        if record is None:
-            items[entry.name] = view.waiting("curate", corpus, entry.name)
-        elif record.facts.get("admitted"):
-            items[entry.name] = wire(entry)
-    return items
+def _of_admitted(view: View, corpus: str, name: str, wire: Callable[[StimulusEntry], Wanted]) -> Item:
+    """Wire a stimulus that curation admitted; a refused one is no item any more."""
+    if not view.in_play(corpus, name):
+        return None
+    record = view.fresh("curate", corpus, name)
+    if record is None:
+        return view.waiting("curate", corpus, name)
+    return wire(view.entry(corpus, name)) if record.facts.get("admitted") else None

@@ -29,9 +29,9 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def train_job(shards: dict[str, Path], tmp_path: Path):
     """Make a quick training job; keyword arguments change its parameters."""
 
-    def make(name: str = "dave-av", files: dict[str, Path] | None = None, **params) -> Job:
+    def make(name: str = "dave-av", files: dict[str, Path] | None = None, values=None, **params) -> Job:
         out = tmp_path / name
         out.mkdir()
-        return Job("train", f"all/{name}", out, {"shards": files or shards}, {}, {**QUICK, **params})
+        return Job("train", f"all/{name}", out, {"shards": files or shards}, values or {}, {**QUICK, **params})
 
     return make

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from pipeline import models
 from pipeline.errors import ModelError
 from pipeline.learn import checkpoints
+from pipeline.models import weights
 
 
 def dave(**options):
@@ -36,7 +37,7 @@ def test_the_prefix_of_published_checkpoints_is_taken_off(tmp_path):
 def test_weights_of_another_modality_are_listed_as_missing(tmp_path):
     path = tmp_path / "weights.safetensors"
     checkpoints.save(dave(modality="video"), path)
-    fit = checkpoints.compare(checkpoints.read(path), dave())
+    fit = weights.compare(weights.read(path), dave())
     assert all(name.startswith("audio_branch.") for name in fit.missing)
     assert [name for name, _, _ in fit.reshaped] == ["combinedEmbedding.weight"]
     assert not fit.left_over
@@ -81,5 +82,5 @@ def test_a_file_that_is_not_safetensors_is_refused(tmp_path, spoil):
     checkpoints.save(dave(), path)
     spoil(path)
     with pytest.raises(ModelError, match=r"weights.safetensors: no readable safetensors") as caught:
-        checkpoints.read(path)
+        weights.read(path)
     assert caught.value.code == "weights-unreadable"

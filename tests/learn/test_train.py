@@ -9,13 +9,16 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+import pipeline
 from pipeline.errors import ModelError
 from pipeline.export.reader import ShardSet
-from pipeline.learn import checkpoints, train
+from pipeline.learn import loop, losses
+from pipeline.models.weights import read
 from tests.learn.conftest import QUICK
 
-LN2 = math.log(2)
+WRITTEN = {"weights.safetensors", "run.json", "log.jsonl", "curves.csv", "curves.png"}
 
 
 def read_run(job):
@@ -26,43 +29,19 @@ def read_log(job):
     return [json.loads(line) for line in (job.out / "log.jsonl").read_text().splitlines()]
 
 
-def test_kl_loss_of_a_small_map_worked_out_by_hand():
-    density = torch.tensor([[[0.5, 0.5], [0.0, 0.0]]])
-    flat = torch.full((1, 2, 2), 3.0)  # p = 1/4: Σ 1/2 ln(1/2 ÷ 1/4) twice
-    assert train.kl_loss(flat, density).item() == pytest.approx(LN2, abs=1e-4)
-    assert train.kl_loss(7 * density, density).item() == pytest.approx(0, abs=1e-4)
-
-
-def test_a_clip_without_fixations_weighs_nothing():
-    maps = torch.rand(2, 4, 4)
-    density = torch.zeros(2, 4, 4)
-    density[0, 1, 1] = 1
-    assert train.kl_loss(maps, density).item() == pytest.approx(train.kl_loss(maps[:1], density[:1]).item())
-    assert train.kl_loss(maps, torch.zeros(2, 4, 4)).item() == 0
-
-
-def test_a_map_of_zeros_gives_a_finite_loss_and_gradient():
-    maps = torch.zeros(1, 4, 4, requires_grad=True)
-    density = torch.zeros(1, 4, 4)
-    density[0, 1, 1] = 1
-    loss = train.kl_loss(torch.relu(maps + 1e-9), density)
-    loss.backward()
-    assert math.isfinite(loss.item())
-    assert torch.isfinite(maps.grad).all()
-
-
 def test_training_starts_at_the_loss_of_the_uniform_map(train_job, shards):
     job = train_job(steps=1, learning_rate=1e-9)
-    train.train(job)
+    loop.train(job)
     heads = ShardSet([shards["diem/train"]])
     targets = torch.cat([torch.from_numpy(heads.head(n).density) for n in range(len(heads))])
-    uniform = train.kl_loss(torch.ones_like(targets), targets).item()
+    targets = targets[losses.is_scored(targets)]
+    uniform = losses.kl(torch.ones_like(targets), targets).mean().item()
     assert read_run(job)["train_loss"][0] == pytest.approx(uniform, rel=0.03)
 
 
 def test_a_few_steps_learn_where_people_look(train_job):
     job = train_job(steps=14, batch=4, every=2, learning_rate=3e-3, schedule="cosine", evaluations=1)
-    train.train(job)
+    loop.train(job)
     losses = read_run(job)["train_loss"]
     assert sum(losses[-3:]) / 3 < 0.8 * losses[0], losses
 
@@ -70,82 +49,116 @@ def test_a_few_steps_learn_where_people_look(train_job):
 def test_the_same_job_writes_the_same_bytes_and_another_seed_does_not(train_job):
     jobs = [train_job("first"), train_job("second"), train_job("other", seed=7)]
     for job in jobs:
-        train.train(job)
+        loop.train(job)
     first, second, other = ({path.name: path.read_bytes() for path in sorted(job.out.iterdir())} for job in jobs)
-    assert set(first) == {"weights.safetensors", "run.json", "log.jsonl"}
+    assert set(first) - {"timing.json"} == WRITTEN
+    del first["timing.json"], second["timing.json"]
     assert first == second
     assert first["weights.safetensors"] != other["weights.safetensors"]
 
 
 def test_the_run_says_what_it_was_made_of(train_job, shards):
     job = train_job(modality="video", fusion="sum", steps=3, evaluations=3)
-    train.train(job)
+    loop.train(job)
     run = read_run(job)
-    assert run["model"]["options"] == {"modality": "video", "fusion": "sum", "width": 4, "shortcut_gradient": True}
+    assert run["model"]["options"].items() >= {"modality": "video", "fusion": "sum", "width": 4, "mep": False}.items()
     assert run["settings"]["scale"] == 2
     assert set(run["shards"]) == set(shards)
+    assert run["code"] == pipeline.__version__
+    assert run["best"]["metrics"].keys() == {"loss", *loop.METRICS}
     assert (run["steps_done"], len(run["train_loss"]), len(run["val_loss"])) == (3, 3, 3)
     assert [line for line in read_log(job) if "train_loss" in line][-1]["step"] == 3
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{"precision": "bf16"}, {"channels_last": True}, {"accumulate": 2, "batch": 1}, {"loss": "kl + 0.1*cc"}],
+    ids=lambda way: next(iter(way)),
+)
+def test_each_option_of_the_loop_begins_at_about_the_same_loss(train_job, way):
+    plain, other = train_job("plain", steps=1), train_job("other", steps=1, **way)
+    for job in (plain, other):
+        loop.train(job)
+    before, after = read_run(plain), read_run(other)
+    assert after["best"]["metrics"]["kl"] == pytest.approx(before["best"]["metrics"]["kl"], rel=0.2)
+    if "loss" not in way:
+        assert after["train_loss"] == pytest.approx(before["train_loss"], rel=0.02)
+
+
+def test_half_precision_on_a_cpu_is_refused_in_words(train_job):
+    with pytest.raises(ModelError, match=r"fp16 wants a GPU\. Take bf16"):
+        loop.train(train_job(precision="fp16", device="cpu"))
+
+
+def test_a_model_that_hears_waveforms_cannot_be_trained_on_shards(train_job):
+    with pytest.raises(ModelError, match="hears waveforms, and shards hold log-mel examples"):
+        loop.train(train_job(model="avinet", width=8))
 
 
 def test_the_weights_kept_are_those_best_on_val(train_job, monkeypatch):
     pretended, weights = iter([2.0, 1.0, 1.5]), []
 
-    def evaluate(model, *_):
-        weights.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
-        return next(pretended)
+    def evaluate(network, *_):
+        weights.append({name: tensor.clone() for name, tensor in network.model.state_dict().items()})
+        return dict.fromkeys(("loss", *loop.METRICS), next(pretended))
 
-    monkeypatch.setattr(train, "evaluate", evaluate)
+    monkeypatch.setattr(loop, "evaluate", evaluate)
     job = train_job(steps=3, evaluations=3)
-    train.train(job)
-    assert read_run(job)["best"] == {"step": 2, "val_loss": 1.0}
-    kept = checkpoints.read(job.out / "weights.safetensors")
+    loop.train(job)
+    best = read_run(job)["best"]
+    assert (best["step"], best["val_loss"]) == (2, 1.0)
+    kept = read(job.out / "weights.safetensors")
     assert all(torch.equal(kept[name], weights[1][name]) for name in kept)
     assert not all(torch.equal(kept[name], weights[2][name]) for name in kept)
 
 
 def test_the_test_split_is_never_opened(train_job, shards, tmp_path):
     job = train_job(files={**shards, "diem/test": tmp_path / "absent" / "index.json"}, steps=1)
-    train.train(job)
+    loop.train(job)
     assert "diem/test" not in read_run(job)["shards"]
 
 
 def nan_from_step(monkeypatch, step):
     """Let the loss of training become NaN at a step, as a broken clip would."""
-    true_loss, calls = train.kl_loss, iter(range(1, 1000))
+    true_loss, calls = losses.of_clips, iter(range(1, 1000))
 
-    def loss(saliency, density):
-        value = true_loss(saliency, density)
+    def of_clips(*arguments):
+        value = true_loss(*arguments)
         return value * math.nan if torch.is_grad_enabled() and next(calls) >= step else value
 
-    monkeypatch.setattr(train, "kl_loss", loss)
+    monkeypatch.setattr(losses, "of_clips", of_clips)
 
 
 def test_a_nan_loss_stops_keeps_the_last_good_weights_and_names_the_clips(train_job, monkeypatch):
     nan_from_step(monkeypatch, 3)
     job = train_job(steps=5, evaluations=5)
-    train.train(job)
+    loop.train(job)
     run = read_run(job)
     assert run["steps_done"] == 2
     assert run["stopped"]["step"] == 3
     assert len(run["stopped"]["clips"]) == 2
     assert all(clip.split(":")[0] in ("diem/left", "diem/right") for clip in run["stopped"]["clips"])
-    weights = checkpoints.read(job.out / "weights.safetensors")
+    assert load_file(job.out / run["stopped"]["batch"])["0.video"].shape == (2, 3, 16, 256, 320)
+    weights = read(job.out / "weights.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in weights.values())
 
 
-def test_a_nan_loss_before_any_good_weights_is_an_error_that_names_the_clips(train_job, monkeypatch):
+def test_a_nan_loss_before_any_good_weights_is_an_error_that_names_the_clips(train_job, monkeypatch, tmp_path):
     nan_from_step(monkeypatch, 1)
-    with pytest.raises(ModelError, match=r"step 1 is nan; its clips are diem/(left|right):\d+") as caught:
-        train.train(train_job())
+    job = train_job(values={"keep": str(tmp_path / "keep")})
+    with pytest.raises(
+        ModelError, match=r"step 1 is nan; its clips are diem/(left|right):\d+.*kept as .*bad_batch"
+    ) as caught:
+        loop.train(job)
     assert caught.value.code == "loss-not-finite"
+    assert load_file(tmp_path / "keep" / "dave-av.bad_batch.safetensors")["0.target"].shape == (2, 32, 40)
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_a_split_without_shards_says_what_was_found(train_job, shards, split):
     files = {name: path for name, path in shards.items() if not name.endswith(split)}
     with pytest.raises(ModelError, match=f"no {split} shards; found: {next(iter(files))}"):
-        train.train(train_job(files=files))
+        loop.train(train_job(files=files))
 
 
 def test_shards_of_another_picture_size_are_refused(train_job, tmp_path):
@@ -153,7 +166,7 @@ def test_shards_of_another_picture_size_are_refused(train_job, tmp_path):
 
     small = make_shards(tmp_path / "small", picture_size=(128, 160))
     with pytest.raises(ModelError, match=r"128 × 160 px .*wants 256 × 320"):
-        train.train(train_job(files=small))
+        loop.train(train_job(files=small))
 
 
 @pytest.mark.slow
@@ -171,4 +184,4 @@ print(facts["best"]["step"], facts["stopped"], facts["clips_per_s"] > 0)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stdout == "2 None True\n", ended.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"weights.safetensors", "run.json", "log.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == WRITTEN

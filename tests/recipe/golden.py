@@ -23,17 +23,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.io import wavfile
 
 from pipeline.features.frames import FrameFile
 from pipeline.recipe.build import Build
 from pipeline.recipe.stages import STAGES, upstream
-from pipeline.settings import GOALS, Settings
+from pipeline.settings import GOALS, QUICK_TRAINING, Settings
 from tasks.ave import run
 from tests.recipe import tiny
 
 GOLDEN = Path(__file__).with_name("golden.json")
 COMMAND = "python -m tests.recipe.golden"
-LEARNED = {"train", "predict", "score"}
+LEARNED = {"pretrain", "train", "predict", "score"}
 PLACED = ("frames/", "density/", "logmel/", "steps/", "timeline/", "fixations/")  # links to what was read before
 OF_JPEGS = {"bytes", "sha256", "head_bytes", "offset"}  # keys whose values depend on libjpeg
 PROJECTIONS = 4
@@ -57,13 +58,24 @@ def build(folder: Path) -> Build:
         manifests=str(folder / "manifests"),
         goals=GOALS,
         formats=("wds",),
-        model_width=2,
-        train_steps=1,
-        batch=2,
+        speech_commands=str(write_words(folder / "words")),
+        pretrain_epochs=1,
+        pretrained_audio=True,
+        **{**QUICK_TRAINING, "model_width": 2, "train_steps": 1, "batch": 2},
     )
     session = run(folder / "store", settings, "serial")
     assert session.failures() == []
     return Build(settings, folder / "store")
+
+
+def write_words(folder: Path) -> Path:
+    """Two words by three speakers, one for each split."""
+    for pitch_hz, word in ((200, "low"), (2000, "high")):
+        (folder / word).mkdir(parents=True)
+        samples = (9000 * np.sin(2 * np.pi * pitch_hz * np.arange(16000) / 16000)).astype(np.int16)
+        for speaker in ("00000000", "00000001", "00000002"):
+            wavfile.write(folder / word / f"{speaker}_nohash_0.wav", 16000, samples)
+    return folder
 
 
 def read(built: Build) -> Readings:

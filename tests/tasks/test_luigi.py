@@ -20,6 +20,7 @@ import pytest
 from pipeline import settings as settings_file
 from pipeline.recipe.build import Build
 from pipeline.recipe.stages import STAGES
+from pipeline.store.lock import holders
 from tasks import AddCorpus, BuildAVE, ExportShards
 from tasks.base import StageTask
 
@@ -82,7 +83,7 @@ def test_a_build_ends_with_0_and_the_tables_are_there(first, first_store, built_
     for kind, suffix in (("fixations", "parquet"), ("logmel", "parquet"), ("frames", "arrow"), ("density", "npy")):
         names = {path.stem for path in (first_store / "corpus" / kind / "coutrot1").glob(f"*.{suffix}")}
         assert names == {*table["name"].to_pylist()}
-    assert not (first_store / ".lock").exists()
+    assert holders(first_store) == {}
 
 
 def test_luigi_sees_one_task_for_each_stage_and_corpus(first, first_store, built_store):
@@ -181,7 +182,7 @@ def test_a_broken_item_ends_with_1_says_why_and_stops_nothing_else(store, mini_w
     assert {*pq.read_table(store / "corpus" / "stimuli.parquet")["corpus"].to_pylist()} == {"coutrot1"}
     reasons = pq.read_table(store / "corpus" / "rejected.parquet").to_pylist()
     assert "coutrot2/ERB4_Stimuli" in {row["subject"] for row in reasons if row["level"] == "source"}
-    assert not (store / ".lock").exists()
+    assert holders(store) == {}
 
 
 def test_an_unknown_corpus_is_not_built_and_the_nearest_one_is_named(tmp_path, mini_world):
