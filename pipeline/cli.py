@@ -16,19 +16,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import AveError, ManifestError, UsageError
-from pipeline.options import OPTIONS
+from pipeline.options import OPTIONS, PREDICTION, PRETRAINING, TRAINING, Option
 from pipeline.settings import FORMATS
+from pipeline.store.disk import store_at
+from pipeline.store.executors import WORDS
 
 _STOPPED = 130  # as shells say it: ended by SIGINT
 _LATER = {
-    "train": "a later version; `ave demo` already trains a small model as a stage",
-    "predict": "a later version; `ave demo` already predicts the validation split as a stage",
     "score": "a later version; `ave demo` already scores its model as a stage",
     "baselines": "a later version; the mean eye position is already in the demo's table",
     "report": "a later version; until then see STORE/cards and STORE/report",
     "inspect": "a later version; until then see STORE/report/<corpus>/<name>.png",
-    "gc": "a later version; until then old variants stay side by side below STORE/stages",
-    "new-corpus": "a later version; until then copy a file of pipeline/corpora and follow its skeleton",
 }
 
 
@@ -36,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, and turn errors into one clear message and an exit status."""
     arguments = _parser().parse_args(argv)
     try:
+        if "store" in arguments:
+            arguments.store = store_at(arguments.store)
         return int(arguments.command(arguments) or 0)
     except (UsageError, ManifestError) as error:
         print(f"ave: {error}", file=sys.stderr)
@@ -68,8 +68,10 @@ def entry() -> None:
 _WHERE = {  # the module of pipeline.commands that holds each command, imported when it is called
     **dict.fromkeys(("build", "export", "demo"), "making"),
     **dict.fromkeys(("plan", "status", "why"), "looking"),
-    **dict.fromkeys(("verify",), "keeping"),
-    **dict.fromkeys(("doctor",), "setting_up"),
+    **dict.fromkeys(("verify", "gc"), "keeping"),
+    **dict.fromkeys(("doctor", "new-corpus"), "setting_up"),
+    **dict.fromkeys(("models",), "models"),
+    **dict.fromkeys(("train", "pretrain", "predict"), "training"),
 }
 
 
@@ -96,26 +98,47 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Example: ave build --store store --raw raw --accept coutrot1 --partial",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add(commands, "doctor", "what is here, what is missing, and how to get it", "ave doctor", json=True)
+    doctor = _add(commands, "doctor", "what is here, what is missing, and how to get it", "ave doctor", json=True)
+    doctor.add_argument("--executor", help="look at its workers, too: dask:N, dask://host:port, slurm")
     demo = _add(commands, "demo", "the miniature corpus, end to end, nothing to download", "ave demo --store demo")
-    demo.add_argument("--executor", default="auto", help="auto, serial or pool:N (default auto)")
+    demo.add_argument("--executor", default="auto", help=f"{WORDS} (default auto)")
+    learn = "instead: train by ear, by eye and by both where only the sound tells where gaze goes, and check the order"
+    demo.add_argument("--learn", action="store_true", help=f"{learn} (minutes; in DIR/learn)")
+    demo.add_argument("--seeds", type=int, default=1, metavar="N", help="with --learn: train from N seeds (default 1)")
     demo.set_defaults(store="demo")
 
     plan = _add(commands, "plan", "what would run and why; runs nothing", "ave plan --sigma-dva 1.5", json=True)
     _add_build_options(plan)
     build = _add(commands, "build", "make what is not there yet", "ave build --raw raw --corpus diem --partial")
     _add_build_options(build)
-    _add(commands, "status", "per stage and corpus: fresh, stale, missing or failed", "ave status", json=True)
+    build.add_argument("--shard", metavar="I/N", help="only part I of N (from 0), as a job of a queue's array")
+    status = _add(commands, "status", "per stage and corpus: fresh, stale, missing or failed", "ave status", json=True)
+    status.add_argument("--watch", action="store_true", help="follow the build that is at work there until it ends")
+    status.add_argument("--interval", type=float, metavar="S", help="with --watch: look every S seconds (default 1)")
     example = "ave why density diem/one_show_1280x712"
     why = _add(commands, "why", "what made this item run, or would", example, json=True)
     why.add_argument("stage", metavar="STAGE")
     why.add_argument("item", metavar="CORPUS/NAME")
+    _add_build_options(why)
 
     export = _add(commands, "export", "write training-ready shards", "ave export --format wds --out shards")
     export.add_argument("--format", action="append", choices=FORMATS, help="shard format (default wds); repeatable")
     export.add_argument("--out", metavar="DIR", help="where to put them (default STORE/export/FORMAT)")
     _add_build_options(export)
     _add(commands, "verify", "hash every published file again and compare", "ave verify", json=True)
+    gc = _add(commands, "gc", "what nothing asks for any more, and with --yes its removal", "ave gc --yes", json=True)
+    gc.add_argument("--yes", action="store_true", help="remove it; without this, only say what would go")
+    gc.add_argument(
+        "--also",
+        nargs="+",
+        default=[],
+        choices=("weights", "untraceable"),
+        help="give up, too, what could not be made again: trained models, or what was made from things since replaced",
+    )
+    _add_new_corpus(commands)
+    _add_learning(commands)
+    summary = "the models: what each costs, wants and gives, its source and published weights"
+    _add(commands, "models", summary, "ave models --json", json=True, store=False)
     for name in _LATER:
         later = commands.add_parser(name, help="not there yet", prefix_chars="\0")
         later.add_argument("rest", nargs="*")
@@ -124,20 +147,64 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(
-    commands: argparse._SubParsersAction, name: str, summary: str, example: str, *, json: bool = False
+    commands: argparse._SubParsersAction,
+    name: str,
+    summary: str,
+    example: str,
+    *,
+    json: bool = False,
+    store: bool = True,
 ) -> argparse.ArgumentParser:
     sentence = f"{summary[0].upper()}{summary[1:]}."
     parser = commands.add_parser(name, help=summary, description=sentence, epilog=f"Example: {example}")
-    parser.add_argument("--store", metavar="DIR", type=Path, default=Path("store"), help="default: %(default)s")
+    if store:
+        where = "or s3://BUCKET/PREFIX (default: %(default)s)"
+        parser.add_argument("--store", metavar="DIR", default="store", help=where)
     if json:
         parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=_command(name))
     return parser
 
 
+def _add_new_corpus(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "new-corpus",
+        help="begin a corpus of your own: skeleton, manifest rows, and a test that leads on",
+        description="Write the skeleton of a corpus, rows of the manifests with empty cells, and a test that says what "
+        "to fill in next. Changes nothing where the name is taken.",
+        epilog="Example: ave new-corpus orbits --stimuli bees choir. README.md walks through it.",
+    )
+    parser.add_argument("name", metavar="NAME", help="of the corpus: a Python name in lower case")
+    parser.add_argument("--stimuli", nargs="+", default=[], metavar="NAME", help="names of its videos, a row each")
+    parser.add_argument("--manifests", metavar="DIR", type=Path, help="tables to append to (default: this checkout's)")
+    parser.set_defaults(command=_command("new-corpus"))
+
+
+def _add_learning(commands: argparse._SubParsersAction) -> None:
+    rows = (
+        ("train", TRAINING, "train a model on the shards, choose on val", "ave train --model dave --modality av"),
+        ("pretrain", PRETRAINING, "let a sound stream learn spoken words", "ave pretrain --words speech_commands"),
+        ("predict", PREDICTION, "saliency maps of a split by the run last trained", "ave predict --split test"),
+    )
+    for name, options, summary, example in rows:
+        parser = _add(commands, name, summary, example)
+        _add_options(parser.add_argument_group("settings (one not given is the one the store remembers)"), options)
+        if name == "train":
+            _add_build_options(parser)
+        else:
+            parser.add_argument("--executor", default="auto", help=f"{WORDS} (default auto)")
+
+
 def _add_build_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to build (an option that is not given is the one the store remembers)")
-    for option in OPTIONS:
+    _add_options(group, OPTIONS)
+    help_ = "make anew what other versions of libraries made than are installed; see `ave status`"
+    group.add_argument("--renew", nargs="+", default=[], metavar="STAGE", help=help_)
+    group.add_argument("--executor", default="auto", help=f"{WORDS} (default auto: one worker a core)")
+
+
+def _add_options(group: argparse._ArgumentGroup, options: Sequence[Option]) -> None:
+    for option in options:
         flag = f"--{option.name}"
         if option.kind is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=option.help)
@@ -145,7 +212,6 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
             group.add_argument(flag, action="extend", nargs="+", metavar="NAME", help=option.help)
         else:
             group.add_argument(flag, type=option.kind, metavar=option.kind.__name__.upper(), help=option.help)
-    group.add_argument("--executor", default="auto", help="auto, serial or pool:N (default auto: one worker a core)")
 
 
 if __name__ == "__main__":

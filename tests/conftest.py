@@ -23,10 +23,15 @@ def shared_data() -> Path:
     return folder
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--manifests", metavar="DIR", type=Path, default=ROOT / "manifests", help="tables to test")
+
+
 @pytest.fixture(scope="session")
-def manifests() -> Path:
-    """The reviewed manifests of this checkout."""
-    return ROOT / "manifests"
+def manifests(request: pytest.FixtureRequest) -> Path:
+    """The reviewed manifests of this checkout, or those of a corpus that is being added (--manifests DIR)."""
+    folder: Path = request.config.getoption("--manifests")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -74,9 +79,14 @@ def built_store(shared_tmp: Path, mini_settings: Settings) -> Path:
 @pytest.fixture
 def mini_store(built_store: Path, tmp_path: Path) -> Path:
     """A copy of the built store that a test may break."""
-    shutil.copytree(built_store, tmp_path / "store", copy_function=_copy_small_link_big)
-    _repoint(tmp_path / "store", built_store)
-    return tmp_path / "store"
+    return copy_store(built_store, tmp_path / "store")
+
+
+def copy_store(original: Path, copy: Path) -> Path:
+    """A store like another one, which shares its large files."""
+    shutil.copytree(original, copy, copy_function=_copy_small_link_big)
+    _repoint(copy, original)
+    return copy
 
 
 def _copy_small_link_big(source: str, target: str) -> None:

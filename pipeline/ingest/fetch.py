@@ -11,6 +11,7 @@ accepted, and nothing large is fetched that was not asked for.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,15 +45,18 @@ def survey(raw: Path, corpus: str, artifact: Artifact) -> list[list[str | int]]:
         The first of the packed files that is there; otherwise every file below the folder, sorted by
         path. Empty where there is nothing. Hidden, `.part` and `.bad` files are nothing.
     """
-    home = Path(raw) / corpus
+    home = os.path.join(raw, corpus)  # strings, not path objects: a build that has nothing to do spends its time here
     for name in artifact.packed:
-        path = home / name
-        if path.is_file():
-            facts = path.stat()
+        try:
+            facts = os.stat(os.path.join(home, name))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if stat.S_ISREG(facts.st_mode):
             return [[name, facts.st_size, facts.st_mtime_ns]]
-    if artifact.folder is None or not (home / artifact.folder).is_dir():
+    if artifact.folder is None:
         return []
-    return sorted([f"{artifact.folder}/{path}", *facts] for path, *facts in disk.files_below(home / artifact.folder))
+    found = disk.files_below(os.path.join(home, artifact.folder))
+    return sorted([f"{artifact.folder}/{path}", *facts] for path, *facts in found)
 
 
 def may_give(raw: Path, corpus: str, artifact: Artifact) -> bool:

@@ -164,8 +164,10 @@ def write_rejected(path: Path, rows: Iterator[Mapping[str, Any]]) -> int:
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name; copy it where the file system cannot."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source = source.resolve()  # a link to a symbolic link would break when the stage's folder moves
+    if not target.parent.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_symlink():
+        source = source.resolve()  # a link to a symbolic link would break when the stage's folder moves
     try:
         os.link(source, target)
     except OSError:
@@ -176,7 +178,7 @@ def _observers_by_split(rows: Iterable[Mapping[str, Any]], fixations: Mapping[st
     """`corpus/observer` ids in each split, from the observer columns alone."""
     found: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        table = pq.read_table(fixations[row["stimulus"]], columns=["observer"], read_dictionary=["observer"])
+        table = pq.ParquetFile(fixations[row["stimulus"]], read_dictionary=["observer"]).read(["observer"])
         found[row["split"]].update(f"{row['corpus']}/{one}" for one in table.column("observer").unique().to_pylist())
     return found
 

@@ -13,18 +13,21 @@ Notes
 What a reader of the real releases must survive is here on purpose; `plan.FEATURES` lists it, `plan.STIMULI` says
 where. Beyond that every DIEM stimulus has blinks, saccades that only the left eye reports, samples off the screen
 and stale or wild numbers in blinks; every Coutrot clip has NaN samples and a sample beyond the picture.
+`learning.stimuli()` plans a larger and plainer world, in the same formats, to train a small network in.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.mini import manifests, releases
-from pipeline.mini.plan import STIMULI
+from pipeline.mini.plan import STIMULI, Plan
 from pipeline.mini.world import Scene, build_scene
+from pipeline.store.fingerprint import digest
 
 VERSION = 1  # bump when the same seed means other bytes: folders made before are then made anew
 
@@ -51,6 +54,11 @@ class Mini:
     scenes: tuple[Scene, ...]
 
     @property
+    def corpora(self) -> tuple[str, ...]:
+        """The corpora whose formats it has, sorted: not every corpus that this program knows."""
+        return tuple(sorted({scene.plan.corpus for scene in self.scenes}))
+
+    @property
     def admitted(self) -> tuple[str, ...]:
         """Ids of the stimuli that the curated corpus must hold, sorted."""
         return tuple(sorted(scene.plan.stimulus for scene in self.scenes if not scene.plan.refused))
@@ -66,7 +74,7 @@ class Mini:
         return truth
 
 
-def make(folder: Path | str, *, seed: int = 1, scale: float = 1.0) -> Mini:
+def make(folder: Path | str, *, seed: int = 1, scale: float = 1.0, stimuli: Sequence[Plan] = STIMULI) -> Mini:
     """Make the miniature corpus, or take it as it is where the same one was made before.
 
     Parameters
@@ -77,6 +85,8 @@ def make(folder: Path | str, *, seed: int = 1, scale: float = 1.0) -> Mini:
         Another seed is another world of the same plan.
     scale : float
         Multiplies the durations; none falls below 2 s.
+    stimuli : sequence of Plan
+        Another world than the standard one, such as `learning.stimuli()`; of every corpus at least one.
 
     Returns
     -------
@@ -90,9 +100,11 @@ def make(folder: Path | str, *, seed: int = 1, scale: float = 1.0) -> Mini:
         If ffmpeg cannot encode.
     """
     folder = Path(folder)
-    scenes = tuple(build_scene(plan, seed=seed, scale=scale) for plan in STIMULI)
+    scenes = tuple(build_scene(plan, seed=seed, scale=scale) for plan in stimuli)
     mini = Mini(folder, folder / "releases", folder / "manifests", scenes)
-    made = {"version": VERSION, "seed": seed, "scale": scale}
+    made: dict[str, Any] = {"version": VERSION, "seed": seed, "scale": scale}
+    if tuple(stimuli) != STIMULI:
+        made["stimuli"] = digest([repr(plan) for plan in stimuli])
     if not _is_made(mini, made):
         (folder / "truth.json").unlink(missing_ok=True)
         mini.releases.mkdir(parents=True, exist_ok=True)

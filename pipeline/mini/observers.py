@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.mini.world import TURN_S, Scene
+from pipeline.mini.plan import TURN_S
+from pipeline.mini.world import Scene
 
 SETTLE_S = (0.3, 0.5)  # in the middle at first: the centre bias of every free viewing
 LAG_S = (0.2, 0.3)  # of a saccade after a sound begins
-ATTENTION = 0.92  # share of the turns that are followed
 BIAS_DVA = 0.15  # calibration error, constant for an observer
 AIM_DVA = 0.25  # where within the object a fixation lands, new every `AIM_FRAMES`
 AIM_FRAMES = 9
@@ -58,8 +58,9 @@ def watch(scene: Scene, random: np.random.Generator, *, n_observers: int, px_per
         False where the soundtrack is not this scene's, or is off.
     """
     attended = np.stack([_attend(scene, random, hear=hear) for _ in range(n_observers)])
+    middle_px = np.array([scene.plan.width_px, scene.plan.height_px]) / 2
     places_px = np.concatenate(
-        [scene.positions_px(scene.times_s), np.broadcast_to(scene.orbits[0].centre_px, (scene.n_frames, 1, 2))], axis=1
+        [scene.positions_px(scene.times_s), np.broadcast_to(middle_px, (scene.n_frames, 1, 2))], axis=1
     )
     target_px = places_px[np.arange(scene.n_frames), attended]
     moving = np.zeros(attended.shape, dtype=bool)
@@ -72,10 +73,10 @@ def watch(scene: Scene, random: np.random.Generator, *, n_observers: int, px_per
 
 def _attend(scene: Scene, random: np.random.Generator, *, hear: bool) -> np.ndarray:
     """Which object one observer watches at each frame, int [n_frames]; the number of objects stands for the centre."""
-    n_objects = len(scene.orbits)
+    n_objects = len(scene.paths)
     if hear:
         chosen = scene.turn_object.copy()
-        missed = random.random(chosen.size) > ATTENTION
+        missed = random.random(chosen.size) > scene.plan.attention
         chosen[missed] = (chosen[missed] + random.integers(1, n_objects, size=missed.sum())) % n_objects
         watched = chosen[scene.turn(scene.times_s - random.uniform(*LAG_S))]
     else:

@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from pipeline.records import Geometry
 
+TURN_S = (1.0, 2.0)  # one object sounds for this long before another takes over, unless a plan says otherwise
 MIN_DURATION_S = 2.0  # shorter than this no object would sound for a whole turn
 
 FEATURES = {
@@ -61,6 +62,12 @@ class Plan:
         Sampling rate of the soundtrack.
     features : tuple of str
         Keys of `FEATURES`.
+    roams : bool
+        Objects wander over the whole picture, each for itself, instead of going round its middle together.
+    turn_s : (float, float)
+        Least and greatest length of a turn.
+    attention : float
+        Share of the turns that an observer follows.
     """
 
     corpus: str
@@ -74,6 +81,9 @@ class Plan:
     kinds: tuple[str, ...]
     sound_rate_hz: int
     features: tuple[str, ...] = ()
+    roams: bool = False
+    turn_s: tuple[float, float] = TURN_S
+    attention: float = 0.92
 
     @property
     def stimulus(self) -> str:

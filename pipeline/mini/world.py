@@ -9,6 +9,7 @@ says nothing about the sound: the same scene with another `hearing` stream rende
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from dataclasses import dataclass
 
@@ -16,9 +17,11 @@ import numpy as np
 
 from pipeline.mini.plan import MIN_DURATION_S, Plan
 
-TURN_S = (1.0, 2.0)  # one object sounds for this long before another takes over
 ORBIT_SHARE = 0.30  # of the picture's width and height: keeps objects apart and clear of the borders
 RADIUS_SHARE = 0.10  # of the picture's smaller side
+REACH, BORDER_PX = 1.6, 4  # how far an object is drawn from its centre, in radii, and what is left beyond it
+ROAM_SPEED_SHARE = (0.05, 0.12)  # of the picture's smaller side, per second
+APART = 3.2  # least distance between the centres of objects that roam, in radii
 
 
 def stream(seed: int, *words: str) -> np.random.Generator:
@@ -56,6 +59,32 @@ class Orbit:
 
 
 @dataclass(frozen=True)
+class Wander:
+    """An object's path: straight on at one speed, thrown back by borders; over time every place is equally likely.
+
+    Attributes
+    ----------
+    low_px, high_px : ndarray, shape (2,)
+        Corners (x, y) of the rectangle that the centre keeps to.
+    first_px : ndarray, shape (2,)
+        Place at 0 s.
+    velocity_px_s : ndarray, shape (2,)
+        Pixels per second at 0 s.
+    """
+
+    low_px: np.ndarray
+    high_px: np.ndarray
+    first_px: np.ndarray
+    velocity_px_s: np.ndarray
+
+    def position_px(self, times_s: np.ndarray) -> np.ndarray:
+        """Centre of the object at each time, float64 [n, 2]."""
+        span_px = self.high_px - self.low_px
+        gone_px = (self.first_px - self.low_px + self.velocity_px_s * times_s[:, None]) % (2 * span_px)
+        return self.low_px + span_px - np.abs(gone_px - span_px)
+
+
+@dataclass(frozen=True)
 class Scene:
     """One stimulus as it truly is, before anything is rendered, recorded or watched.
 
@@ -63,7 +92,7 @@ class Scene:
     ----------
     plan : Plan
     n_frames : int
-    orbits : tuple of Orbit
+    paths : tuple of Orbit or Wander
         One per object, in the order of `plan.kinds`.
     size_px : float
         Half the width of every object.
@@ -75,7 +104,7 @@ class Scene:
 
     plan: Plan
     n_frames: int
-    orbits: tuple[Orbit, ...]
+    paths: tuple[Orbit | Wander, ...]
     size_px: float
     turn_starts_s: np.ndarray
     turn_object: np.ndarray
@@ -92,7 +121,7 @@ class Scene:
 
     def positions_px(self, times_s: np.ndarray) -> np.ndarray:
         """Centres of all objects, float64 [n_times, n_objects, 2]."""
-        return np.stack([orbit.position_px(times_s) for orbit in self.orbits], axis=1)
+        return np.stack([path.position_px(times_s) for path in self.paths], axis=1)
 
     def turn(self, times_s: np.ndarray) -> np.ndarray:
         """Index of the turn that each time falls in; times before 0 s belong to the first turn."""
@@ -116,12 +145,13 @@ def build_scene(plan: Plan, *, seed: int = 1, scale: float = 1.0) -> Scene:
     """
     n_frames = round(max(plan.duration_s * scale, MIN_DURATION_S) * plan.rate)
     duration_s = float(n_frames / plan.rate)
-    starts_s, objects = _draw_turns(stream(seed, plan.stimulus, "hearing"), duration_s, len(plan.kinds))
+    hearing, motion = stream(seed, plan.stimulus, "hearing"), stream(seed, plan.stimulus, "motion")
+    starts_s, objects = _draw_turns(hearing, duration_s, len(plan.kinds), plan.turn_s)
     return Scene(
         plan=plan,
         n_frames=n_frames,
-        orbits=_draw_orbits(stream(seed, plan.stimulus, "motion"), plan),
-        size_px=RADIUS_SHARE * min(plan.width_px, plan.height_px),
+        paths=_draw_wanders(motion, plan, duration_s) if plan.roams else _draw_orbits(motion, plan),
+        size_px=_radius_px(plan),
         turn_starts_s=starts_s,
         turn_object=objects,
     )
@@ -147,10 +177,38 @@ def _draw_orbits(random: np.random.Generator, plan: Plan) -> tuple[Orbit, ...]:
     )
 
 
-def _draw_turns(random: np.random.Generator, duration_s: float, n_objects: int) -> tuple[np.ndarray, np.ndarray]:
+def _draw_wanders(random: np.random.Generator, plan: Plan, duration_s: float) -> tuple[Wander, ...]:
+    """One path per object, from any place in any direction; drawn again until no two objects ever come close."""
+    margin_px = REACH * _radius_px(plan) + BORDER_PX
+    low_px = np.full(2, margin_px)
+    high_px = np.array([plan.width_px, plan.height_px]) - margin_px
+    times_s = np.arange(0, duration_s, 0.1)
+    while True:
+        paths = tuple(_draw_wander(random, plan, low_px, high_px) for _ in plan.kinds)
+        places_px = [path.position_px(times_s) for path in paths]
+        gaps_px = [np.hypot(*(one - other).T).min() for one, other in itertools.combinations(places_px, 2)]
+        if min(gaps_px) > APART * _radius_px(plan):
+            return paths
+
+
+def _draw_wander(random: np.random.Generator, plan: Plan, low_px: np.ndarray, high_px: np.ndarray) -> Wander:
+    speed_px_s = random.uniform(*ROAM_SPEED_SHARE) * min(plan.width_px, plan.height_px)
+    direction_rad = random.uniform(0, 2 * np.pi)
+    velocity_px_s = speed_px_s * np.array([np.cos(direction_rad), np.sin(direction_rad)])
+    return Wander(low_px, high_px, random.uniform(low_px, high_px), velocity_px_s)
+
+
+def _radius_px(plan: Plan) -> float:
+    """Half the width of every object."""
+    return RADIUS_SHARE * min(plan.width_px, plan.height_px)
+
+
+def _draw_turns(
+    random: np.random.Generator, duration_s: float, n_objects: int, turn_s: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """When each turn starts and which object sounds in it; never the same one twice running."""
     starts_s, objects = [0.0], [int(random.integers(n_objects))]
-    while (start_s := starts_s[-1] + random.uniform(*TURN_S)) < duration_s:
+    while (start_s := starts_s[-1] + random.uniform(*turn_s)) < duration_s:
         starts_s.append(start_s)
         objects.append((objects[-1] + int(random.integers(1, n_objects))) % n_objects)
     return np.array(starts_s), np.array(objects)

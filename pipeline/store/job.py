@@ -8,10 +8,44 @@ writes depends on nothing but the job.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+
+@dataclass(frozen=True)
+class EachFile(Mapping[str, Path]):
+    """The same output of the items of many stimuli: {stimulus: path}.
+
+    Paths are made when somebody asks: tens of thousands of them would be most of what a build holds in memory.
+    `folders` says for each corpus where its items lie, `digests` the SHA-256 of each stimulus's file.
+    """
+
+    folders: Mapping[str, Path]
+    output: str
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, stimulus: str) -> Path:
+        if stimulus not in self.digests:
+            raise KeyError(stimulus)
+        corpus, _, name = stimulus.partition("/")
+        return self.folders[corpus] / name / self.output
+
+    def __contains__(self, stimulus: object) -> bool:
+        return stimulus in self.digests
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.digests)
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+
+def of_each_file(files: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 by path of every file of an `EachFile` among a job's files."""
+    found = (each for each in files.values() if isinstance(each, EachFile))
+    return {str(each[stimulus]): sha for each in found for stimulus, sha in each.digests.items()}
 
 
 @dataclass(frozen=True)

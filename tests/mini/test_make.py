@@ -109,6 +109,10 @@ def test_the_loader_takes_the_manifests(small: Mini, tables: manifest.Manifest):
     assert cells == set(itertools.product(SPLITS, CATEGORIES))
 
 
+def test_its_corpora_are_those_of_its_tables_whatever_else_the_program_knows(small: Mini, tables: manifest.Manifest):
+    assert small.corpora == tuple(sorted(tables.licences)) == MINI_CORPORA
+
+
 def test_every_artifact_has_a_file_url_with_its_true_size_and_checksum(small: Mini, tables: manifest.Manifest):
     for corpus in MINI_CORPORA:
         release = corpora.get(corpus)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.mini.plan import FEATURES, STIMULI, Plan
+from pipeline.mini.plan import FEATURES, STIMULI, TURN_S, Plan
 from pipeline.mini.render import COLOUR, backdrop, render
-from pipeline.mini.world import RADIUS_SHARE, TURN_S, build_scene
+from pipeline.mini.world import RADIUS_SHARE, build_scene
 from pipeline.records import CATEGORIES, SPLITS
 
 by_stimulus = pytest.mark.parametrize("plan", STIMULI, ids=lambda plan: plan.stimulus)
