@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import AveError
+from pipeline.errors import AveError, StoreError
 from pipeline.recipe import learning, pooled, seal, wiring
 from pipeline.recipe.part import Part
 from pipeline.recipe.stages import STAGES, Stage
@@ -93,7 +93,7 @@ class Build(View):
 
     def seal(self) -> None:
         """Let the next look know what this one has found fresh, if the store can be written."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StoreError):
             seal.write(self)
 
     def _task(self, stage: Stage, corpus: str, name: str) -> ItemTask:

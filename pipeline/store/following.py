@@ -20,14 +20,13 @@ from typing import Any
 
 from pipeline.store import disk
 from pipeline.store.buildlog import Event, LogReader, builder_pid, log_paths
-from pipeline.store.leftovers import started_s
+from pipeline.store.leftovers import is_running
 from pipeline.store.lock import holders
 from pipeline.store.tally import Tally
 
 AT_WORK, KILLED = "at work", "ended without a word"
 SILENT_S = 120.0  # a file server may show a change a minute late, and locks are touched four times a minute
 FAILURES_KEPT, SLOWEST_KEPT = 100, 5
-_SAME_START_S = 2.0  # a process of the same number that started at another time is another one
 _WHO = ("host", "pid", "process_start")
 _FIELDS = {field.name for field in fields(Tally)}
 
@@ -110,8 +109,7 @@ class Follower:
         if not builder:
             return False
         if builder["host"] == socket.gethostname():
-            started = started_s(int(builder["pid"]))
-            return started is not None and abs(started - builder["process_start"]) < _SAME_START_S
+            return is_running(builder)
         held = [name for name, holder in locks.items() if all(holder.get(key) == builder[key] for key in _WHO)]
         signs = [disk.changed_ns(self._store / "locks" / f"{name}.json") for name in held]
         signs.append(disk.changed_ns(self.story.log))

@@ -13,7 +13,9 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -63,6 +65,13 @@ def started_s(pid: int) -> float | None:
         return None if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD) else process.create_time()
     except psutil.NoSuchProcess:
         return None
+
+
+def is_running(process: Mapping[str, Any]) -> bool:
+    """Whether a process of this host, noted down with `pid` and `process_start`, still lives and is the same one."""
+    pid = str(process.get("pid", ""))
+    started = started_s(int(pid)) if pid.isdigit() else None
+    return started is not None and abs(started - float(process.get("process_start", 0.0))) < _CLOCK_S
 
 
 def _owned(prefix: str, path: Path) -> Path:

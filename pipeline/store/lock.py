@@ -30,7 +30,7 @@ import psutil
 
 from pipeline.errors import StoreError
 from pipeline.store import disk
-from pipeline.store.leftovers import started_s, temporary
+from pipeline.store.leftovers import is_running, temporary
 
 WHOLE, POOLED = "store", "all"
 BEAT_S, STALE_S = 15.0, 600.0
@@ -158,7 +158,7 @@ class Locks:
     def _is_stale(self, path: Path, holder: dict[str, Any] | None) -> bool:
         holder = holder or {}
         if holder.get("host") == socket.gethostname():
-            return not _lives(holder)
+            return not is_running(holder)
         changed_ns = disk.changed_ns(path)
         return changed_ns is not None and self._now_ns() - changed_ns > STALE_S * 1e9
 
@@ -229,10 +229,3 @@ def _in_the_way(mine: str, other: str) -> bool:
         part, whole = (a, other) if a else (b, mine)
         return part is not None and part["corpus"] == whole
     return False
-
-
-def _lives(holder: dict[str, Any]) -> bool:
-    pid = str(holder.get("pid", ""))
-    started = started_s(int(pid)) if pid.isdigit() else None
-    # A recycled pid started at another time.
-    return started is not None and abs(started - float(holder.get("process_start", 0.0))) < 2.0

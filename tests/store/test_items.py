@@ -106,6 +106,49 @@ def test_items_older_than_the_stage_record_are_not_read_one_by_one(tmp_path):
     assert StageFolder(tmp_path).summary("a").item == "corpus/a"
 
 
+def test_a_stage_record_is_json_with_a_line_for_each_item(tmp_path):
+    head = {"stage": "toy", "version": 1}
+    StageFolder(tmp_path).write([execute(task(tmp_path / name)) for name in ("b", "a")], [], head)
+    text = (tmp_path / "_STAGE.json").read_text()
+    assert [line[:4] for line in text.splitlines()[1:3]] == ['"a":', '"b":']
+    held = json.loads(text)
+    assert list(held["items"]) == ["a", "b"]
+    assert {**held, "items": {}} == {**head, "items": {}}
+    assert {name: row["outputs"] for name, row in held["items"].items()} == {
+        name: {"answer.txt": [2, hashlib.sha256(b"42").hexdigest()]} for name in ("a", "b")
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"stage": "toy", "items": {"a": {}}}', '{"items": {\n"a": {}', "[]"])
+def test_a_stage_record_that_is_torn_or_laid_out_otherwise_is_none(tmp_path, text):
+    record = execute(task(tmp_path / "a"))
+    (tmp_path / "_STAGE.json").write_text(text)
+    folder = StageFolder(tmp_path)
+    assert folder.summary("a") == record.summary()
+    assert folder.newer == {"a"}
+    folder.write_rows({"stage": "toy"})
+    again = StageFolder(tmp_path)
+    assert (again.summary("a"), again.newer) == (record.summary(), set())
+
+
+def test_what_was_published_is_known_before_the_stage_record_is_written_and_then_no_longer_newer(tmp_path):
+    folder = StageFolder(tmp_path)
+    folder.add(execute(task(tmp_path / "a")))
+    assert (folder.holds("a"), folder.newer, folder.damage("a")) == (True, {"a"}, "")
+    folder.write([], [], {"stage": "toy"})
+    assert folder.newer == set()
+    assert folder.digest == StageFolder(tmp_path).digest != ""
+
+
+def test_damage_is_told_without_reading_the_records(tmp_path):
+    StageFolder(tmp_path).write([execute(task(tmp_path / name)) for name in ("a", "b")], [], {"stage": "toy"})
+    (tmp_path / "a" / "answer.txt").write_text("4")
+    (tmp_path / "b" / "answer.txt").unlink()
+    folder = StageFolder(tmp_path)
+    assert folder.damage("a") == "output answer.txt has 1 bytes, not 2"
+    assert folder.damage("b") == "output answer.txt is gone"
+
+
 def test_writing_a_stage_record_keeps_the_items_it_does_not_mention(tmp_path):
     folder = StageFolder(tmp_path)
     folder.write([execute(task(tmp_path / "a"))], [], {"stage": "toy"})
