@@ -20,7 +20,7 @@ from pipeline import settings as settings_file
 from pipeline.errors import AveError, UsageError
 from pipeline.recipe.build import Build
 from pipeline.recipe.part import Part
-from pipeline.recipe.stages import POOLED, Stage, get
+from pipeline.recipe.stages import POOLED, Stage, get, upstream
 from pipeline.settings import Settings
 from pipeline.store import executors
 from pipeline.store.buildlog import log_path
@@ -91,11 +91,16 @@ class Session:
         self.build.run(stage, corpus, self._executor, self._progress, names)
 
     def _run_pooled(self, stage: Stage) -> None:
-        """Make what pools the corpora, alone: builds of other corpora may be at work in this store."""
+        """Make what pools the corpora, alone: builds of other corpora may be at work in this store.
+
+        One of them may have published since this one did: cards are made of tables that are as this build wants them.
+        """
+        tables = [earlier.name for earlier in upstream(stage.name) if earlier.place and earlier is not stage]
         with self._waiting_for(stage.lock):
             for _ in range(_PUBLISH_TRIES):
                 self.build.look_again(stage.name)
-                self._make(stage.name, POOLED)
+                for name in (*tables, stage.name):
+                    self._make(name, POOLED)
                 if not self.build.failed.get((stage.name, POOLED)) or not self._locks.others():
                     break
 
@@ -134,6 +139,7 @@ class Session:
             make_folder(self.store)
             self._resources.enter_context(self._locks)
             self._locks.take(self._lock_names())
+            self.build.start_over()
             sweep(self.store)
             self.build.catch_up()
             settings_file.save(self.build.settings, self.store)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.asked import remembered_settings
+from pipeline.errors import StoreError
 from pipeline.recipe.build import Build
 
 if TYPE_CHECKING:
@@ -25,18 +26,26 @@ _REMEDIES = {
 
 def verify(arguments: Namespace) -> int:
     """Hash every published file again; an item's record is told of what differs, so the next build makes it anew."""
-    from pipeline.store.verify import verify_store
+    from pipeline.store.lock import store_lock
+    from pipeline.store.verify import note_down, verify_store
 
     looked = Build(remembered_settings(arguments.store), arguments.store)
     folders = [(f"{stage.name} {corpus}", looked.folder(stage.name, corpus)) for stage, corpus in looked.targets()]
-    damaged, n_files = verify_store(folders)
+    lines, damaged, n_files = verify_store(folders)
     if arguments.json:
-        print(json.dumps({"files": n_files, "damaged": damaged}, ensure_ascii=False))
+        print(json.dumps({"files": n_files, "damaged": lines}, ensure_ascii=False))
     else:
-        for line in damaged:
+        for line in lines:
             print(line)
-        print(f"{n_files} files hashed, {len(damaged)} damaged" + ("; `ave build` mends them" if damaged else ""))
-    return 1 if damaged else 0
+        print(f"{n_files} files hashed, {len(lines)} damaged" + ("; `ave build` mends them" if lines else ""))
+    if damaged:
+        try:
+            with store_lock(arguments.store):
+                note_down(damaged)
+        except StoreError as error:
+            remedy = "Run `ave verify` again when it has ended: what was found is not noted down yet."
+            raise StoreError(error.message, remedy=remedy, code=error.code) from error
+    return 1 if lines else 0
 
 
 def gc(arguments: Namespace) -> int:

@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pipeline.settings import Settings
 from pipeline.store.items import resolve
 from pipeline.store.places import is_remote
 
+TITLE = "# Test split of the world whose truth is known"
 MODALITIES = ("audio", "video", "av")
 SCORED_EVERY = 10  # frames of the test split
 TRAINING: dict[str, Any] = {  # what is enough for this world; a minute or a few each on two cores
@@ -35,7 +37,8 @@ TRAINING: dict[str, Any] = {  # what is enough for this world; a minute or a few
     "train_steps": 400,
     "train_every": 6,
     "train_scale": 2,
-    "train_mix": 32,
+    "segment_frames": 32,
+    "train_mix": 128,  # 1.5 GB of pictures: of fewer stimuli at a time it learns these by heart
     "train_evaluations": 4,
     "val_clips": 60,
 }
@@ -43,36 +46,40 @@ TRAINING: dict[str, Any] = {  # what is enough for this world; a minute or a few
 
 def learn(arguments: Namespace) -> int:
     """Make the world to learn from, train every modality on every seed, score the test split, judge the order."""
-    from pipeline import mini
-    from pipeline.mini import learning
-
     if is_remote(arguments.store):
         raise UsageError(f"{arguments.store}: --learn works in a folder of this machine.", remedy="Name one: --store.")
     if arguments.seeds < 1:
         raise UsageError(f"--seeds {arguments.seeds}: expected 1 or more.")
     store: Path = arguments.store / "learn"
+    seeds = range(1, arguments.seeds + 1)
     started_s = time.perf_counter()
     with MemoryPeak() as peak:
-        made = mini.make(store / "mini", stimuli=learning.stimuli())
-        world = Settings(
-            manifests="mini/manifests", accept=made.corpora, goals=("corpus", "shards"), formats=("wds",), **TRAINING
-        )
-        print(f"{store}: {len(made.scenes)} stimuli of two objects each, of which one sounds at a time")
-        _build(store, world, arguments.executor)
+        world = _make_world(store, arguments.executor)
         built_s = time.perf_counter() - started_s
-        seeds = range(1, arguments.seeds + 1)
-        runs = {seed: [_train(store, world, seed, modality, arguments.executor) for modality in MODALITIES]
-                for seed in seeds}  # fmt: skip
+        runs = {seed: [_train(store, world, seed, word, arguments.executor) for word in MODALITIES] for seed in seeds}
         scores = {seed: _score(store, world, [folder for folder, _ in runs[seed]]) for seed in seeds}
     trained_s = {seed: [seconds for _, seconds in runs[seed]] for seed in seeds}
-    page = _page(scores, trained_s, built_s, time.perf_counter() - started_s, peak.megabytes)
+    minutes = (built_s / 60, (time.perf_counter() - started_s) / 60)
+    page = "\n".join([TITLE, "", ordering.to_markdown(scores), "", *_costs(trained_s, *minutes, peak.megabytes)])
     checks = ordering.checks(list(scores.values()))
     (store / "ordering.md").write_text(f"{page}\n\n{ordering.verdict(checks)}\n", encoding="utf-8")
     told = {"scores": scores, "training_s": trained_s, "build_s": built_s, "peak_memory_mb": peak.megabytes}
     (store / "ordering.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{page}\n\n{ordering.verdict(checks)}")
-    print(f"look around: ave status --store {store}")
+    print(f"\n{page}\n\n{ordering.verdict(checks)}\nlook around: ave status --store {store}")
     return int(not all(check.holds for check in checks))
+
+
+def _make_world(store: Path, executor: str) -> Settings:
+    """Raw releases, corpus and shards; the settings that made them."""
+    from pipeline import mini
+    from pipeline.mini import learning
+
+    print(f"{store}: two objects in every picture, one sounds at a time, and whoever hears looks at that one")
+    made = mini.make(store / "mini", stimuli=learning.stimuli())
+    goals = ("corpus", "shards")
+    world = Settings(manifests="mini/manifests", accept=made.corpora, goals=goals, formats=("wds",), **TRAINING)
+    _build(store, world, executor)
+    return world
 
 
 def _build(store: Path, settings: Settings, executor: str) -> None:
@@ -117,18 +124,10 @@ def _score(store: Path, world: Settings, runs: list[Path]) -> dict[str, dict[str
     return score_test(shards, dict(zip(MODALITIES, runs, strict=True)), every=SCORED_EVERY)
 
 
-def _page(
-    scores: dict[int, dict[str, dict[str, float]]],
-    trained_s: dict[int, list[float]],
-    built_s: float,
-    all_s: float,
-    peak_mb: float,
-) -> str:
-    """The scores, then what they cost."""
-    lines = ["# Test split of the world whose truth is known", "", ordering.to_markdown(scores), ""]
+def _costs(trained_s: dict[int, list[float]], built_min: float, all_min: float, peak_mb: float) -> Iterator[str]:
+    """Minutes and memory, a line each."""
     for seed, seconds in trained_s.items():
-        each = ", ".join(f"{modality} {one / 60:.1f}" for modality, one in zip(MODALITIES, seconds, strict=True))
-        lines.append(f"* Seed {seed}: minutes of training: {each}.")
-    lines.append(f"* Minutes: {built_s / 60:.1f} to make and build the world, {all_s / 60:.1f} in all.")
-    lines.append(f"* Memory of all processes together, at most: {peak_mb / 1000:.1f} GB.")
-    return "\n".join(lines)
+        each = ", ".join(f"{word} {one / 60:.1f}" for word, one in zip(MODALITIES, seconds, strict=True))
+        yield f"* Seed {seed}: minutes of training: {each}."
+    yield f"* Minutes: {built_min:.1f} to make and build the world, {all_min:.1f} in all (nothing is made twice)."
+    yield f"* Memory of all processes together, at most: {peak_mb / 1000:.1f} GB."

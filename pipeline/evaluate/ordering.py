@@ -57,12 +57,14 @@ def checks(seeds: Sequence[Scores]) -> list[Check]:
 
 
 def to_markdown(seeds: Mapping[int, Scores]) -> str:
-    """Rows down; NSS of every seed, then mean and spread over the seeds of every metric across."""
+    """Rows down; across NSS of every seed where there are several, then every metric over the seeds, mean ± spread."""
     metrics = list(next(iter(seeds.values()))[ROWS[0]])
-    head = [*(f"NSS, seed {seed}" for seed in seeds), *(f"{metric.upper()} mean ± sd" for metric in metrics)]
+    several = len(seeds) > 1
+    head = [f"NSS, seed {seed}" for seed in seeds if several]
+    head += [f"{metric.upper()} mean ± sd" if several else metric.upper() for metric in metrics]
     lines = [["model", *head], ["---", *["---:"] * len(head)]]
     for row in ROWS:
-        each = [f"{scores[row]['nss']:.2f}" for scores in seeds.values()]
+        each = [f"{scores[row]['nss']:.2f}" for scores in seeds.values() if several]
         spreads = [_spread([scores[row][metric] for scores in seeds.values()]) for metric in metrics]
         lines.append([row, *each, *spreads])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

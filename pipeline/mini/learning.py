@@ -9,8 +9,8 @@ nothing; who only sees cannot know which of the two is looked at; who only hears
 The kinds of all splits are the same, the places, motions and turns are not. A clip of 16 frames comes with 1.2 s of
 sound: turns are so long that most clips hear one timbre only.
 
-Clips are larger than the standard world's: at the same number of pixels per degree the density's peak is then a
-smaller share of the picture, as in the real corpora, and the scores are further apart.
+Pictures of all corpora are equally many degrees wide and of the same shape: a network that sees them at one size cannot
+know how far apart their pixels are, and need not.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ KINDS = ("disc", "square")  # the hum and the rattle: bands that do not meet
 CATEGORIES = ("nature", "social", "misc")
 DURATION_S = 8.0
 TURN_S = (2.5, 4.0)
-N_STIMULI = {"train": 48, "val": 9, "test": 15}
-SIZE_PX = {"diem": (640, 512), "coutrot1": (480, 384), "coutrot2": (480, 384)}  # the pictures' 5:4 all along
+N_STIMULI = {"train": 60, "val": 9, "test": 15}
+SIZE_PX = {"diem": (640, 512), "coutrot1": (324, 260), "coutrot2": (324, 260)}  # all 13 degrees wide
 
 
 def stimuli(n_stimuli: dict[str, int] = N_STIMULI) -> tuple[Plan, ...]:

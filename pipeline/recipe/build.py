@@ -64,24 +64,39 @@ class Build(View):
             name: Failure(stage_name, f"{corpus}/{name}", "", error.code, error.message, error.remedy)
             for name, error in state.broken.items()
         }
-        with progress.stage(stage_name, corpus, n_items=len(chosen) + len(failures), n_kept=len(state.fresh)) as bar:
-            for failure in failures.values():
-                bar.item(failure.item, error=failure.message, tried=False)
-            for name, record, error in executor.imap(make, tasks):
-                if error is None:
-                    made.add(name)
-                    folder.add(record)
-                    self.renewed.add((stage_name, record.item))
-                    bar.item(record.item, seconds=record.seconds, n_bytes=record.n_bytes)
-                else:
-                    failures[name] = self._failure(stage, corpus, name, error)
-                    bar.item(f"{corpus}/{name}", error=str(error))
+        n_items = len(chosen) + len(failures)
+        try:
+            with progress.stage(stage_name, corpus, n_items=n_items, n_kept=len(state.fresh)) as bar:
+                for failure in failures.values():
+                    bar.item(failure.item, error=failure.message, tried=False)
+                for name, record, error in executor.imap(make, tasks):
+                    if error is None:
+                        made.add(name)
+                        folder.add(record)
+                        self.renewed.add((stage_name, record.item))
+                        bar.item(record.item, seconds=record.seconds, n_bytes=record.n_bytes)
+                    else:
+                        failures[name] = self._failure(stage, corpus, name, error)
+                        bar.item(f"{corpus}/{name}", error=str(error))
+        finally:  # a build that is stopped half-way still tells what has failed so far
+            self._settle(stage, corpus, made, failures, names)
+
+    def _settle(
+        self,
+        stage: Stage,
+        corpus: str,
+        made: set[str],
+        failures: dict[str, Failure],
+        names: Container[str] | None,
+    ) -> None:
+        """Write down what was made and what failed, and look again at what depends on it."""
+        stage_name, folder = stage.name, self.folder(stage.name, corpus)
         settled = self.failed.get((stage_name, corpus), {}) if names is not None else {}
         failures = {name: row for name, row in settled.items() if name not in (names or ())} | failures
         self.failed[stage_name, corpus] = failures
         if made or failures or folder.failures():
             folder.write([], failures.values(), _head(stage), str(self.part or "").replace("/", "of"))
-        state.count_fresh(made)
+        self.state(stage_name, corpus).count_fresh(made)
         self.touch(stage_name, corpus, made, set(failures))
 
     def catch_up(self) -> None:

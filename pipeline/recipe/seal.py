@@ -39,7 +39,7 @@ def known_fresh(view: View, stage: Stage, corpus: str) -> tuple[list[str], set[s
     doubtful : set of str
         May hold some of `fresh`.
     """
-    doubtful = _in_doubt(view, stage, corpus) if view.wiring[stage.name].sealable else None
+    doubtful = _in_doubt(view, stage, corpus)
     if doubtful is None:
         return [], set()
     seal = view.folder(stage.name, corpus).seal()
@@ -49,9 +49,8 @@ def known_fresh(view: View, stage: Stage, corpus: str) -> tuple[list[str], set[s
 
 
 def write(view: View) -> None:
-    """Seal everything that a view has found fresh; a part of a build sees too little to seal anything."""
-    targets = [target for target in view.targets() if view.wiring[target[0].name].sealable]
-    for stage, corpus in targets if view.part is None else ():
+    """Seal everything that a view has found fresh."""
+    for stage, corpus in view.targets():
         state = view.state(stage.name, corpus)
         doubtful = _in_doubt(view, stage, corpus)
         if state.is_sealed or doubtful is None:
@@ -95,7 +94,12 @@ def _earlier(view: View, stage: Stage, corpus: str) -> Iterator[tuple[str, str]]
 
 
 def _in_doubt(view: View, stage: Stage, corpus: str) -> set[str] | None:
-    """Items that no key can vouch for, because it does not stand for what they are made from; None if it may be all."""
+    """Items that no key can vouch for, because it does not stand for what they are made from; None if it may be all.
+
+    A part of a build asks for other items than a whole one does, under the same settings.
+    """
+    if view.part is not None or not view.wiring[stage.name].sealable:
+        return None
     if stage.name == "publish" and _holds_more(view):
         return None
     doubtful = set(view.folder(stage.name, corpus).newer)

@@ -304,6 +304,12 @@ class View(Asked):
 
     # -- looking again -----------------------------------------------------------------------------------------
 
+    def start_over(self) -> None:
+        """Forget everything that was looked at: it was before the locks were taken."""
+        for seen in (self._states, self._to_look_at, self._folders, self._other_variants, self._located):
+            seen.clear()
+        self._wired = None
+
     def look_again(self, stage: str, corpus: str = POOLED) -> None:
         """Read from the disk again what other builds may have made: one (stage, corpus), or all other corpora."""
         ours = self.corpora if corpus == POOLED else ()
@@ -312,7 +318,8 @@ class View(Asked):
             del self._folders[key]
         self._wired = None
         touched = {later.name for later in downstream(stage)}
-        self._states = {key: state for key, state in self._states.items() if key[0] not in touched}
+        kept = [key for key in self._states if key[0] not in touched and key not in gone]
+        self._states = {key: self._states[key] for key in kept}
         if "unpack" in touched:
             self._located.clear()
             self._artifacts.clear()

@@ -154,7 +154,10 @@ def create_json(path: Path, data: Any) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = temporary(path)
-    draft.write_text(json.dumps(data), encoding="utf-8")
+    with open(draft, "w", encoding="utf-8") as file:
+        json.dump(data, file)
+        file.flush()
+        os.fsync(file.fileno())
     try:
         os.link(draft, path)  # atomic, and unlike open(O_EXCL) the content is there from the first moment
     finally:

@@ -16,11 +16,13 @@ and start time lives; on another one when it was not touched for ten minutes of 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,6 +37,7 @@ from pipeline.store.leftovers import is_running, temporary
 WHOLE, POOLED = "store", "all"
 BEAT_S, STALE_S = 15.0, 600.0
 _WAIT_S = 1.0
+_TRIES = 5
 _PART = re.compile(r"(?P<corpus>.+)\.(?P<part>\d+)of(?P<parts>\d+)$")
 
 
@@ -48,6 +51,7 @@ class Locks:
             "pid": os.getpid(),
             "process_start": psutil.Process().create_time(),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+            "token": uuid.uuid4().hex,  # an object store's client may put twice and be told that the first won
         }
         self._held: list[str] = []
         self._lost = ""
@@ -121,12 +125,16 @@ class Locks:
 
     def _take(self, name: str) -> None:
         path = self._path(name)
-        for _ in range(3):  # two stale locks in a row can only be a race with another builder
+        for _ in range(_TRIES):  # to find it stale or given back again and again can only be a race
             try:
                 disk.create_json(path, self._mine)
                 break
             except FileExistsError:
                 holder = disk.read_json(path)
+                if holder == self._mine:
+                    break
+                if holder is None and disk.changed_ns(path) is None:
+                    continue  # given back in this very moment
                 if not self._is_stale(path, holder):
                     raise self._refused(path, holder) from None
                 if disk.exchange_json(path, holder, self._mine):
@@ -190,11 +198,15 @@ class Locks:
     def _keep_beating(self) -> None:
         while not self._ended.wait(BEAT_S):
             for name in list(self._held):
-                path = self._path(name)
-                if disk.read_json(path) == self._mine:
-                    disk.touch(path)
-                elif name in self._held:  # and not given back in between
-                    self._lost = name
+                with contextlib.suppress(OSError, StoreError):  # given back, or no answer: the next beat comes soon
+                    self._show_life(name)
+
+    def _show_life(self, name: str) -> None:
+        holder = disk.read_json(self._path(name))
+        if holder == self._mine:
+            disk.touch(self._path(name))
+        elif holder and name in self._held:
+            self._lost = name
 
 
 @contextmanager

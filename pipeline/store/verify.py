@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.store.disk import replace_json
 from pipeline.store.fingerprint import sha256_of
 from pipeline.store.folders import StageFolder
-from pipeline.store.items import RECORD_NAME
+from pipeline.store.items import RECORD_NAME, ItemRecord
 
 
-def verify_store(folders: Iterable[tuple[str, StageFolder]]) -> tuple[list[str], int]:
-    """Compare every output with its recorded SHA-256.
+@dataclass(frozen=True)
+class Damaged:
+    """An item one of whose outputs is not what its record says, and `wrong`, what is wrong with it in words."""
 
-    The record of a damaged item is told what is wrong, so the next build makes it again and can say why; nothing
-    else is touched.
+    folder: StageFolder
+    record: ItemRecord
+    wrong: str
+
+
+def verify_store(folders: Iterable[tuple[str, StageFolder]]) -> tuple[list[str], list[Damaged], int]:
+    """Compare every output with its recorded SHA-256; changes nothing, see `note_down`.
 
     Returns
     -------
-    damaged : list of str
+    lines : list of str
         One line a damaged file: stage, corpus, item, file and what is wrong.
+    damaged : list of Damaged
+        The items they belong to.
     n_files : int
         How many files were hashed.
     """
-    damaged, n_files = [], 0
+    lines: list[str] = []
+    damaged: list[Damaged] = []
+    n_files = 0
     for title, folder in folders:
         for record in folder.known_records():
             name, wrong = record.item.split("/", 1)[1], ""
@@ -34,12 +45,23 @@ def verify_store(folders: Iterable[tuple[str, StageFolder]]) -> tuple[list[str],
                 found = _digest(path)
                 if found != sha:
                     what = f"sha256 {sha[:12]}… was recorded, found {found[:12]}"
-                    damaged.append(f"{title}: {path}: {what}")
+                    lines.append(f"{title}: {path}: {what}")
                     wrong = wrong or f"output {output} is damaged: {what}"
             if wrong:
-                # newer than the stage record, so this is the one that is read
-                replace_json(folder.item_folder(name) / RECORD_NAME, {**record.to_json(), "damaged": wrong})
-    return damaged, n_files
+                damaged.append(Damaged(folder, record, wrong))
+    return lines, damaged, n_files
+
+
+def note_down(damaged: Iterable[Damaged]) -> None:
+    """Tell the records of damaged items what is wrong, so that the next build makes them again and can say why.
+
+    Needs the lock of the whole store: a build holds records in memory and would write over what is noted beside it.
+    """
+    for item in damaged:
+        if item.folder.record(item.record.name) == item.record:  # and not made again since it was hashed
+            # newer than the stage record, so this is the one that is read
+            file = item.folder.item_folder(item.record.name) / RECORD_NAME
+            replace_json(file, {**item.record.to_json(), "damaged": item.wrong})
 
 
 def _digest(path: Path) -> str:

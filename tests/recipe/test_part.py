@@ -18,6 +18,7 @@ from pipeline.recipe.build import Build
 from pipeline.recipe.part import Part
 from pipeline.settings import Settings
 from pipeline.store.lock import Locks, part_name
+from pipeline.store.progress import Progress
 from tasks.ave import run
 from tests.recipe.test_killed import digests, files, items_logged
 
@@ -176,3 +177,20 @@ def start(store: Path, *words: str) -> subprocess.Popen[str]:
     """Start `ave build` as a person does."""
     command = [sys.executable, "-m", "pipeline.cli", "build", "--store", str(store), "--executor", "serial", *words]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_a_build_that_is_stopped_half_way_still_keeps_what_has_failed(mini_settings, tmp_path):
+    class Stopping:
+        """Fails one item, and then everything."""
+
+        def imap(self, function, jobs):
+            key, _job = next(iter(jobs))
+            yield key, None, StoreError("worn out", code="worn-out")
+            raise StoreError("the scheduler is gone", code="scheduler-gone")
+
+    build = Build(mini_settings, tmp_path / "store")
+    with pytest.raises(StoreError, match="the scheduler is gone"):
+        build.run("fetch", "diem", Stopping(), Progress())
+    (failed,) = build.failed["fetch", "diem"].values()
+    assert failed.code == "worn-out"
+    assert list(Build(mini_settings, tmp_path / "store").folder("fetch", "diem").failures().values()) == [failed]

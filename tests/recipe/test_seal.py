@@ -129,9 +129,12 @@ def test_what_looks_into_other_folders_is_looked_at_in_full_every_time(sealed: T
     assert not (sealed.store / f".cards{SEAL_RECORD}").exists()
 
 
-def test_a_part_of_a_build_seals_nothing(sealed: Trial):
+def test_a_part_of_a_build_trusts_no_seal_and_seals_nothing(sealed: Trial):
+    part = Build(sealed.settings, sealed.store, Part(0, 2))
+    found = {(stage.name, corpus): part.state(stage.name, corpus).names for stage, corpus in part.targets()}
+    assert found["frames", "coutrot1"] == sorted(entry.name for entry in part.entries("coutrot1"))
     seals = unsealed(sealed.store)
-    seal.write(Build(sealed.settings, sealed.store, Part(0, 2)))
+    seal.write(part)
     assert not any(path.exists() for path in seals)
 
 

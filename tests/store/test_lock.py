@@ -163,3 +163,41 @@ def test_the_whole_store_is_locked_for_a_block(tmp_path):
     with store_lock(tmp_path), Locks(tmp_path) as locks, pytest.raises(StoreError, match="the whole store"):
         locks.take(["diem"])
     assert holders(tmp_path) == {}
+
+
+def test_a_beat_that_gets_no_answer_is_not_the_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "BEAT_S", 0.01)
+    asked: list[Path] = []
+    touch = lock.disk.touch
+
+    def sometimes(path: Path) -> None:
+        asked.append(path)
+        if len(asked) == 1:
+            raise StoreError("no answer", code="unreachable")
+        touch(path)
+
+    monkeypatch.setattr(lock.disk, "touch", sometimes)
+    with Locks(tmp_path) as locks:
+        locks.take(["diem"])
+        path = tmp_path / "locks" / "diem.json"
+        os.utime(path, (1, 1))
+        deadline = time.monotonic() + 10
+        while path.stat().st_mtime < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        locks.check()
+
+
+def test_a_lock_given_back_in_the_very_moment_is_taken(tmp_path, monkeypatch):
+    create, tries = lock.disk.create_json, []
+
+    def just_missed(path: Path, data: dict) -> None:
+        tries.append(path)
+        if len(tries) == 1:
+            raise FileExistsError
+        create(path, data)
+
+    monkeypatch.setattr(lock.disk, "create_json", just_missed)
+    with Locks(tmp_path) as locks:
+        locks.take(["diem"])
+        assert list(holders(tmp_path)) == ["diem"]

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.store.folders import StageFolder
 from pipeline.store.items import ItemTask, execute
-from pipeline.store.verify import verify_store
+from pipeline.store.verify import note_down, verify_store
 
 
 @pytest.fixture
@@ -37,7 +37,9 @@ def make(folder: Path):
 
 
 def verify(home: Path) -> tuple[list[str], int]:
-    return verify_store([("toy corpus", StageFolder(home))])
+    lines, damaged, n_files = verify_store([("toy corpus", StageFolder(home))])
+    note_down(damaged)
+    return lines, n_files
 
 
 def damage(home: Path, name: str) -> str:
@@ -69,3 +71,11 @@ def test_a_damaged_item_is_told_and_says_so_itself_until_it_is_made_anew(home: P
 def test_what_is_damaged_is_told_again_each_time(home: Path):
     (home / "a" / "answer.txt").write_text("43")
     assert verify(home) == verify(home)
+
+
+def test_an_item_that_was_made_again_since_it_was_hashed_is_not_called_damaged(home: Path):
+    (home / "a" / "answer.txt").write_text("43")
+    _lines, damaged, _n_files = verify_store([("toy corpus", StageFolder(home))])
+    make(home / "a")
+    note_down(damaged)
+    assert damage(home, "a") == ""
