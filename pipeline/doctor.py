@@ -16,10 +16,11 @@ INSTALL = 'pip install -c constraints.txt -e ".[dev]"'
 _NEEDED: tuple[str, ...] = ("luigi", "ffmpeg-python", "librosa", "numpy", "scipy", "pandas", "pyarrow", "torch")
 _NEEDED += ("soxr", "py7zr", "simplejpeg", "safetensors", "matplotlib", "rich", "psutil")
 _OPTIONAL = {
-    "s3fs": "a store on S3 (the extra s3)",
+    "s3fs": "a store on S3",
     "webdataset": "reading exported tars the way others do (tests only)",
     "datasets": "reading exported Parquet the way Hugging Face users do (tests only)",
 }
+_REMEDIES = {"s3fs": 'pip install -c constraints.txt -e ".[s3]"', "datasets": "pip install datasets"}
 _LOW_DISK_GB = 20
 
 
@@ -58,7 +59,7 @@ def _libraries() -> Iterator[Finding]:
             yield Finding(name, True, metadata.version(name), needed=needed)
         except metadata.PackageNotFoundError:
             detail = "not installed" if needed else f"not installed; for {_OPTIONAL[name]}"
-            yield Finding(name, False, detail, INSTALL, needed)
+            yield Finding(name, False, detail, _REMEDIES.get(name, INSTALL), needed)
 
 
 def _ffmpeg() -> Iterator[Finding]:
