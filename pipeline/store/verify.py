@@ -14,11 +14,10 @@ from pipeline.store.items import RECORD_NAME, ItemRecord
 
 @dataclass(frozen=True)
 class Damaged:
-    """An item one of whose outputs is not what its record says, and `wrong`, what is wrong with it in words."""
+    """An item one of whose outputs is not what its record says."""
 
     folder: StageFolder
-    record: ItemRecord
-    wrong: str
+    name: str
 
 
 def verify_store(folders: Iterable[tuple[str, StageFolder]]) -> tuple[list[str], list[Damaged], int]:
@@ -38,17 +37,13 @@ def verify_store(folders: Iterable[tuple[str, StageFolder]]) -> tuple[list[str],
     n_files = 0
     for title, folder in folders:
         for record in folder.known_records():
-            name, wrong = record.item.split("/", 1)[1], ""
-            for output, (_size, sha) in record.outputs.items():
-                path = record.path(folder.item_folder(name), output)
-                n_files += 1
-                found = _digest(path)
-                if found != sha:
-                    what = f"sha256 {sha[:12]}… was recorded, found {found[:12]}"
-                    lines.append(f"{title}: {path}: {what}")
-                    wrong = wrong or f"output {output} is damaged: {what}"
-            if wrong:
-                damaged.append(Damaged(folder, record, wrong))
+            n_files += len(record.outputs)
+            differing = _differing(folder, record)
+            lines += [
+                f"{title}: {record.path(folder.item_folder(record.name), file)}: {what}" for file, what in differing
+            ]
+            if differing:
+                damaged.append(Damaged(folder, record.name))
     return lines, damaged, n_files
 
 
@@ -56,12 +51,27 @@ def note_down(damaged: Iterable[Damaged]) -> None:
     """Tell the records of damaged items what is wrong, so that the next build makes them again and can say why.
 
     Needs the lock of the whole store: a build holds records in memory and would write over what is noted beside it.
+    The items are hashed once more, because one may have been made anew before the lock was had, by the same record.
     """
     for item in damaged:
-        if item.folder.record(item.record.name) == item.record:  # and not made again since it was hashed
+        record = item.folder.record(item.name)
+        if record is None:
+            continue
+        for file, what in _differing(item.folder, record)[:1]:
             # newer than the stage record, so this is the one that is read
-            file = item.folder.item_folder(item.record.name) / RECORD_NAME
-            replace_json(file, {**item.record.to_json(), "damaged": item.wrong})
+            beside = item.folder.item_folder(item.name) / RECORD_NAME
+            replace_json(beside, {**record.to_json(), "damaged": f"output {file} is damaged: {what}"})
+
+
+def _differing(folder: StageFolder, record: ItemRecord) -> list[tuple[str, str]]:
+    """Outputs whose bytes are not the recorded ones, each with what is wrong in words."""
+    hashes = [
+        (file, sha, _digest(record.path(folder.item_folder(record.name), file)))
+        for file, (_, sha) in record.outputs.items()
+    ]
+    return [
+        (file, f"sha256 {sha[:12]}… was recorded, found {found[:12]}") for file, sha, found in hashes if found != sha
+    ]
 
 
 def _digest(path: Path) -> str:
