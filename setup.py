@@ -37,6 +37,7 @@ setup(
         "pillow>=10",
         "rich>=13",
         "psutil>=5.9",
+        "threadpoolctl>=3",
         "tomli>=2; python_version < '3.11'",
     ],
     extras_require={

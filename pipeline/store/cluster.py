@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import AveError, StoreError, ToolError
-from pipeline.store.executors import ONE_THREAD, Outcome, worker_died
+from pipeline.store.executors import Outcome, worker_died
 from pipeline.store.remote import Answer, Terms, WorkerTraceback, attempt, packed, posted
+from pipeline.store.threads import ONE_THREAD
 
 _JOBS_A_WORKER = 2  # one in hand and one to go on with
 _LOOK_S = 1.0  # how often a cluster is looked at while jobs run

@@ -21,9 +21,9 @@ from typing import Any, Protocol
 
 from pipeline.errors import StoreError, ToolError, UsageError
 from pipeline.settings import Settings
+from pipeline.store.threads import begin_single_threaded
 
 Outcome = tuple[str, Any, BaseException | None]
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 WORDS = "auto, serial, pool:N, dask:N, dask://host:port or slurm"
 
@@ -192,7 +192,7 @@ def worker_died() -> StoreError:
 
 def _start_worker(alive: Any) -> None:
     """Before any library is loaded: one thread each, and an end when the parent ends."""
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    begin_single_threaded()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent says what ends
     threading.Thread(target=_end_with_parent, args=(alive,), daemon=True).start()
 

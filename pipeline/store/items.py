@@ -28,6 +28,7 @@ from pipeline.store.disk import Files, read_json
 from pipeline.store.job import Job, of_each_file
 from pipeline.store.places import is_remote, scratch_folder
 from pipeline.store.provenance import made_with
+from pipeline.store.threads import one_blas_thread
 from pipeline.store.workplace import RECORD_NAME, swap_in, workplace
 
 __all__ = [
@@ -153,7 +154,9 @@ def execute(task: ItemTask) -> ItemRecord:
         with closing(workplace(task.folder)) as place:
             files = place.inputs(task.files, digests, task.linked)
             job = Job(task.stage, task.item, place.out, files, task.values, task.params)
-            facts = dict(resolve(task.function)(job) or {})
+            function = resolve(task.function)  # its imports load the libraries that are held to one thread
+            with one_blas_thread():
+                facts = dict(function(job) or {})
             external = facts.pop("external", None)
             own = place.deliver(digests)
             root, outputs = (external["root"], external["files"]) if external else (None, own)

@@ -24,8 +24,8 @@ from typing import Any
 from pipeline.errors import StoreError, ToolError, UsageError
 from pipeline.settings import SETTINGS_NAME, Settings
 from pipeline.store.cluster import Cluster
-from pipeline.store.executors import ONE_THREAD
 from pipeline.store.places import is_remote
+from pipeline.store.threads import ONE_THREAD
 
 LIFETIME_SHARE, STAGGER_SHARE = 0.85, 0.05  # of the walltime; a worker's clock starts later than its job's
 _ORPHANED_S = 60  # how long a worker looks for its scheduler before it gives its job back

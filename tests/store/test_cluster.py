@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from pipeline.errors import MediaError, StoreError, ToolError
-from pipeline.store import cluster, executors, remote
+from pipeline.store import cluster, executors, remote, threads
 from pipeline.store.remote import Terms
 from tests.dask_processes import dask_scheduler, dask_workers, kill_with_children, lives, wait_until
 from tests.store import toy_stages
@@ -33,7 +33,7 @@ def code_may_be_edited(monkeypatch: pytest.MonkeyPatch) -> None:
 def two_workers() -> Iterator[executors.Executor]:
     """`dask:2`, started once, by somebody who asks for four threads elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in executors.ONE_THREAD:
+        for name in threads.ONE_THREAD:
             patch.setenv(name, "4")
         executor = executors.make("dask:2")
         yield executor

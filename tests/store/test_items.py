@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipeline.errors import MediaError, StoreError
 from pipeline.store.folders import Failure, StageFolder
@@ -163,3 +165,12 @@ def test_failures_are_kept_until_they_are_gone(tmp_path):
     assert StageFolder(tmp_path).failures() == {"a": failure}
     StageFolder(tmp_path).write([], [], {})
     assert StageFolder(tmp_path).failures() == {}
+
+
+def test_every_item_is_made_with_one_blas_thread_so_that_it_is_the_same_bytes_everywhere(tmp_path):
+    """A product of two threads adds up in another order: log-mel features differ in the last bit."""
+    np.ones((2, 2)) @ np.ones((2, 2))  # NumPy's BLAS is loaded, as it is by a stage's own imports
+    with threadpool_limits(2, user_api="blas"):
+        record = execute(task(tmp_path / "a", "count_blas_threads"))
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {2}
+    assert record.facts == {"blas_threads": [1]}

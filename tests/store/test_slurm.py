@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import StoreError, ToolError, UsageError
 from pipeline.settings import Settings
-from pipeline.store import executors, remote, slurm
+from pipeline.store import executors, remote, slurm, threads
 from tests.dask_processes import wait_until
 from tests.store import toy_stages
 
@@ -127,7 +127,7 @@ def test_items_run_in_jobs_of_the_queue_and_none_stays_behind(queue, tmp_path):
         "-t 0:60",
         "--constraint=avx2",
     ]
-    assert {f"export {name}=1" for name in executors.ONE_THREAD} <= set(script.splitlines())
+    assert {f"export {name}=1" for name in threads.ONE_THREAD} <= set(script.splitlines())
     worker = script.splitlines()[-1].split()
     said = dict(pairwise(worker))
     assert (said["--nworkers"], said["--nthreads"]) == ("2", "1")

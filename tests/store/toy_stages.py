@@ -35,6 +35,15 @@ def full_disk(job: Job) -> None:
     raise OSError(28, "No space left on device", str(job.out / "x"))
 
 
+def count_blas_threads(_job: Job) -> dict:
+    """How many threads a product of matrices would take here."""
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.ones((64, 64)) @ np.ones((64, 64))
+    return {"blas_threads": sorted({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})}
+
+
 def square(number: int) -> int:
     """For executors: a negative number kills the worker, a hundred raises."""
     if number < 0:
