@@ -53,6 +53,7 @@ OPTIONS = (
     Option("density-width", "density_width", int, "of the density maps, cells (default 40)"),
     Option("mel-bands", "mel_bands", int, "of the log-mel examples (default 64)"),
     Option("anchor", "anchor", str, "where a frame's time lies in its log-mel example: start, centre or end"),
+    Option("waveform-rate-hz", "waveform_rate_hz", int, "of the sound as samples in the shards; 0 (default): none"),
     Option("lead-in-frames", "lead_in_frames", int, "frames before a shard's targets: a clip's length less one (15)"),
     Option("min-inside-share", "min_inside_share", float, "refuse screen gaze of which less lies inside the picture"),
     Option("max-sound-difference-s", "max_sound_difference_s", float, "refuse a longer gap of sound and picture"),

@@ -67,6 +67,7 @@ class Settings:
     # sound
     mel_bands: int = 64
     anchor: str = "start"
+    waveform_rate_hz: int = 0  # of the soundtracks as samples in the shards; 0 leaves them out
     # density
     sigma_dva: float = 1.0
     density_height: int = 32
@@ -195,7 +196,16 @@ _POSITIVE = (
     *("train_processes", "pretrain_epochs", "predict_every"),
 )
 _NOT_NEGATIVE = (
-    *("model_width", "train_steps", "batch", "learning_rate", "train_evaluations", "train_threads", "loader_workers"),
+    *(
+        "waveform_rate_hz",
+        "model_width",
+        "train_steps",
+        "batch",
+        "learning_rate",
+        "train_evaluations",
+        "train_threads",
+        "loader_workers",
+    ),
 )
 
 

@@ -20,7 +20,7 @@ from pipeline import settings as settings_file
 from pipeline.errors import AveError, UsageError
 from pipeline.recipe.build import Build
 from pipeline.recipe.part import Part
-from pipeline.recipe.stages import POOLED, Stage, get, upstream
+from pipeline.recipe.stages import POOLED, Stage, get, is_asked_for, upstream
 from pipeline.settings import Settings
 from pipeline.store import executors
 from pipeline.store.buildlog import log_path
@@ -223,8 +223,11 @@ class StageTask(luigi.Task):
         return list(self._upstream())
 
     def _upstream(self) -> Iterator[StageTask]:
-        corpora = session_named(self.session_name).build.corpora
+        build = session_named(self.session_name).build
+        corpora = build.corpora
         for name in get(self.stage).after:
+            if not is_asked_for(get(name), build.settings):
+                continue
             if get(name).pooled:
                 yield task_of(name, POOLED, self.session_name)
             else:

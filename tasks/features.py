@@ -15,6 +15,12 @@ class LogMel(StageTask):
     stage = "logmel"
 
 
+class Waveform(StageTask):
+    """The soundtrack as samples, for models that hear a waveform."""
+
+    stage = "waveform"
+
+
 class Density(StageTask):
     """One fixation density map a frame."""
 

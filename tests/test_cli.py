@@ -39,7 +39,14 @@ def test_status_lists_every_stage_of_the_goals_as_fresh(built_store, capsys):
     assert main(["status", "--store", str(built_store), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["state"] for row in rows} == {"fresh"}
-    assert {row["stage"] for row in rows} == set(STAGES) - {"pretrain", "train", "predict", "score", "report"}
+    assert {row["stage"] for row in rows} == set(STAGES) - {
+        "waveform",
+        "pretrain",
+        "train",
+        "predict",
+        "score",
+        "report",
+    }
     assert {"stage", "corpus", "state", "items", "to_run", "reason"} <= set(rows[0])
 
 

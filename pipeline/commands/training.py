@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,11 +23,12 @@ from pipeline.settings import Settings
 # What belongs to one model: the settings of another one begin without it.
 _OF_A_MODEL = ("modality", "fusion", "model_width", "model_options", "batch", "learning_rate", "train_routing")
 
+_FORM = ("frame_height", "frame_width", "lead_in_frames", "waveform_rate_hz")  # of shards, as a model wants it
+
 
 def train(arguments: Namespace) -> int:
     """Train a model on the store's shards, after making what it needs."""
-    settings = _asked(arguments, TRAINING, "train")
-    from_params(TrainSettings, STAGES["train"].job_params(settings))  # said before anything is built
+    settings = _fitted(_asked(arguments, TRAINING, "train"), arguments)
     if settings.pretrained_audio and not settings.speech_commands:
         raise UsageError("--pretrained-audio: there are no recordings.", remedy="Name their folder: --words DIR.")
     status = make(arguments.store, settings, arguments.executor, renew=renewable(arguments.renew))
@@ -37,6 +39,20 @@ def train(arguments: Namespace) -> int:
         print(_of_run(name, record.facts))
         print(f"weights, run.json and curves: {built.folder('train', POOLED).item_folder(name)}")
     return status
+
+
+def _fitted(settings: Settings, arguments: Namespace) -> Settings:
+    """The settings with the form of the shards that the model wants; an option that was given stays as given."""
+    from pipeline.learn.form import needed  # torch
+
+    asked = from_params(TrainSettings, STAGES["train"].job_params(settings))  # what is wrong is said before a build
+    changed = needed(asked, {name: getattr(settings, name) for name in _FORM})
+    given = given_settings(vars(arguments))
+    changed = {name: value for name, value in changed.items() if name not in given}
+    if changed:
+        words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
+        print(f"{settings.model}: its shards are made with {words}, which this store remembers", file=sys.stderr)
+    return settings.with_given(changed)
 
 
 def pretrain(arguments: Namespace) -> int:

@@ -8,7 +8,8 @@ repeats, and so does its log-mel example. A clip is a dictionary:
 | key | value |
 | --- | --- |
 | video | float32 [3, frames, height, width], RGB, normalised; channels last in memory |
-| audio | float32 [3, frames, 64, bands]: the frames' log-mel examples, time-major, the same on all 3 channels |
+| audio | float32 [3, frames, 64, bands]: the frames' log-mel examples, time-major, the same on all 3 channels; or, \
+asked for as a waveform, float32 [samples] |
 | target | float32 [rows, cols]: fixation density map of the target frame, sums to 1 or is all 0 |
 | fixations | int32 [rows, cols]: fixation count picture of the target frame, at `fixation_size` |
 | stimulus, category | str |
@@ -35,8 +36,10 @@ from torch.utils.data import Dataset, IterableDataset, default_collate, get_work
 from pipeline.errors import ExportError, UsageError
 from pipeline.export.pictures import Normaliser, SegmentPictures
 from pipeline.export.reader import Shards, ShardSet
+from pipeline.export.sample import Head
 from pipeline.export.sampler import epoch_plan, from_runs, rank_share, share, to_runs
 from pipeline.signals.gaze import fixation_counts
+from pipeline.signals.waveform import Waveform
 
 Clip = dict[str, Any]
 
@@ -64,6 +67,8 @@ class _Clips:
         None scales pictures to 0 … 1.
     stride : int
         Only frames 0, stride, 2 stride … of each stimulus are targets.
+    waveform : Waveform, optional
+        Give the sound as samples in this form instead of log-mel examples; the shards have to hold samples of its rate.
     fixation_size : (height, width), optional
         Of the count picture; the density map's size where None. Counts add up to the frame's fixations at any size.
     mix : int
@@ -92,6 +97,7 @@ class _Clips:
         even: bool = False,
         normalise: str | None = "kinetics",
         stride: int = 1,
+        waveform: Waveform | None = None,
         fixation_size: tuple[int, int] | None = None,
         mix: int = 4,
     ):
@@ -102,11 +108,12 @@ class _Clips:
                 remedy="Change the arguments.",
             )
         self.shards = ShardSet(shards, split=split, corpus=corpus)
-        self.frames, self.stride, self.fixation_size = frames, stride, fixation_size
+        self.frames, self.stride, self.fixation_size, self.waveform = frames, stride, fixation_size, waveform
         self.seed, self.epoch, self.shuffle, self.mix = seed, 0, shuffle, mix
         self.rank, self.world_size, self.even = rank, world_size, even
         self._normaliser = Normaliser(normalise)
         self._check_lead_in()
+        self._check_sound()
         self._sample, self._target = self._list_clips()
         self._share = rank_share(len(self._sample), rank, world_size, even=even)
         self._begin_epoch()
@@ -148,6 +155,23 @@ class _Clips:
                     f"{row['n_lead_in'] + 1} frames.",
                 )
 
+    def _check_sound(self) -> None:
+        if self.waveform is None:
+            return
+        wanted_hz = self.waveform.rate_hz
+        for rate_hz in {settings.get("waveform_rate_hz", 0) for settings in self.shards.settings} - {wanted_hz}:
+            found = f"hold samples of {rate_hz} Hz" if rate_hz else "hold no samples of the sound"
+            raise ExportError(
+                f"These shards {found}. Expected {wanted_hz} Hz, for a model that hears waveforms.",
+                remedy=f"Export or train with --waveform-rate-hz {wanted_hz}.",
+                code="no-waveform",
+            )
+
+    def _audio(self, head: Head, stored: NDArray[np.intp]) -> NDArray[np.float32]:
+        if self.waveform is not None:
+            return head.heard(stored, self.waveform)
+        return np.repeat(head.examples(stored)[None], 3, axis=0)
+
     def _make(self, clip: int, segment: SegmentPictures) -> Clip:
         """Read one clip; its pictures come from `segment`."""
         number, target = int(self._sample[clip]), int(self._target[clip])
@@ -166,7 +190,7 @@ class _Clips:
         )
         return {
             "video": torch.from_numpy(video).permute(3, 0, 1, 2),
-            "audio": torch.from_numpy(np.repeat(head.examples(stored)[None], 3, axis=0)),
+            "audio": torch.from_numpy(self._audio(head, stored)),
             "target": torch.from_numpy(np.array(density)),
             "fixations": torch.from_numpy(counts),
             "stimulus": facts.stimulus,

@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline import schemas
 from pipeline.errors import ExportError
 from pipeline.export.sample import FIXATION_DTYPE, Facts, Head, Sample, sample_key, segments, step_range
 from pipeline.features.frames import FrameFile
 from pipeline.signals.audio import first_steps
+from pipeline.signals.waveform import sample_range
 
+OPTIONAL = ("waveform",)
 ROLES = ("stimulus", "timeline", "fixations", "frames", "steps", "density")
 
 
@@ -31,7 +35,9 @@ class StimulusFiles:
     Parameters
     ----------
     files : mapping of str to Path
-        One path for each of `ROLES`.
+        One path for each of `ROLES`, and of `OPTIONAL` for what the shards are to hold.
+    waveform_rate_hz : int
+        Of the waveform; 0 where there is none.
 
     Raises
     ------
@@ -39,13 +45,15 @@ class StimulusFiles:
         If the files disagree about the number of frames: they are of different builds.
     """
 
-    def __init__(self, files: Mapping[str, Path]):
+    def __init__(self, files: Mapping[str, Path], waveform_rate_hz: int = 0):
         self.stimulus: dict[str, Any] = json.loads(Path(files["stimulus"]).read_text(encoding="utf-8"))
         self.timeline: dict[str, Any] = json.loads(Path(files["timeline"]).read_text(encoding="utf-8"))
         self.n_frames = int(self.timeline["n_frames"])
         self._frames = FrameFile(files["frames"])
         self._steps = np.load(files["steps"], mmap_mode="r")
         self._density = np.load(files["density"], mmap_mode="r")
+        self._waveform_rate_hz = waveform_rate_hz
+        self._waveform = np.load(files["waveform"], mmap_mode="r") if waveform_rate_hz else np.zeros(0, np.float32)
         self._fixations, self.observers = _read_fixations(Path(files["fixations"]))
         self._check()
 
@@ -56,18 +64,28 @@ class StimulusFiles:
         for first_frame, n_lead_in, n_targets in segments(self.n_frames, segment_frames, lead_in_frames):
             stored = slice(first_frame - n_lead_in, first_frame + n_targets)
             step_start, step_stop = step_range(starts[stored], len(self._steps))
+            heard = self._samples_of(times_s[stored])
             in_time = np.searchsorted(self._fixations["frame"], [first_frame, first_frame + n_targets])
             head = Head(
-                facts=self._facts(first_frame, n_lead_in, n_targets, step_start),
+                facts=self._facts(first_frame, n_lead_in, n_targets, step_start, heard.start),
                 times_s=times_s[stored],
                 example_step=starts[stored],
                 logmel=np.array(self._steps[step_start:step_stop], np.float32),
+                waveform=np.array(self._waveform[heard], np.float32),
                 density=np.array(self._density[first_frame : stored.stop], np.float32),
                 fixations=self._fixations[slice(*in_time)],
             )
             yield Sample(head, tuple(self._frames.jpegs(stored.start, stored.stop)))
 
-    def _facts(self, first_frame: int, n_lead_in: int, n_targets: int, first_step: int) -> Facts:
+    def _samples_of(self, times_s: NDArray[np.float64]) -> slice:
+        """Which samples of the waveform belong to a run of frames."""
+        if not self._waveform_rate_hz:
+            return slice(0, 0)
+        rate = Fraction(int(self.stimulus["rate_num"]), int(self.stimulus["rate_den"]))
+        stretch = sample_range(float(times_s[0]), float(times_s[-1]), rate, self._waveform_rate_hz)
+        return slice(*np.clip(stretch, 0, len(self._waveform)).tolist())
+
+    def _facts(self, first_frame: int, n_lead_in: int, n_targets: int, first_step: int, first_sample: int) -> Facts:
         row = self.stimulus
         return Facts(
             key=sample_key(row["corpus"], row["name"], first_frame),
@@ -87,6 +105,8 @@ class StimulusFiles:
             licence=row["licence"],
             observers=self.observers,
             first_step=first_step,
+            waveform_rate_hz=self._waveform_rate_hz,
+            first_sample=first_sample,
         )
 
     def _check(self) -> None:

@@ -21,7 +21,7 @@ from pipeline.errors import ExportError
 from pipeline.export import formats
 from pipeline.export.sample import ARRAYS, FACTS, FIXATION_DTYPE
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 INDEX_NAME = "index.json"
 SCHEMA_NAME = "schema.json"
 LICENCE_NAME = "LICENCE.md"

@@ -25,13 +25,14 @@ from pipeline.export.sample import FACTS, FIXATION_DTYPE, Facts, Head, Sample
 SUFFIX = ".parquet"
 LAYOUT = "one row per sample: a column per fact and per array, fixation_<field>, frames (list of bytes and path)"
 
-_INT32 = ("first_frame", "n_lead_in", "n_targets", "rate_num", "rate_den", "width_px", "height_px")
+_INT32 = ("waveform_rate_hz", "first_frame", "n_lead_in", "n_targets", "rate_num", "rate_den", "width_px", "height_px")
 _FACT_TYPES: dict[str, pa.DataType] = {
     **dict.fromkeys(FACTS, pa.string()),
     **dict.fromkeys(_INT32, pa.int32()),
     "px_per_dva": pa.float64(),
     "observers": pa.list_(pa.string()),
     "first_step": pa.int64(),
+    "first_sample": pa.int64(),
 }
 _FIXATION_COLUMNS = {f"fixation_{name}": name for name in FIXATION_DTYPE.names or ()}
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -52,6 +53,7 @@ def schema(bands: int, map_size: tuple[int, int]) -> pa.Schema:
         "times_s": pa.list_(pa.float64()),
         "example_step": pa.list_(pa.int64()),
         "logmel": pa.list_(pa.list_(pa.float32(), bands)),
+        "waveform": pa.list_(pa.float32()),
         "density": pa.list_(pa.list_(pa.float32(), map_size[0] * map_size[1])),
         "density_rows": pa.int32(),
         **{column: pa.list_(pa.from_numpy_dtype(FIXATION_DTYPE[name])) for column, name in _FIXATION_COLUMNS.items()},
@@ -97,6 +99,7 @@ class Writer:
             "times_s": head.times_s,
             "example_step": head.example_step,
             "logmel": list(head.logmel),
+            "waveform": head.waveform,
             "density": list(head.density.reshape(len(head.density), -1)),
             "density_rows": head.density.shape[1],
             **{column: head.fixations[name] for column, name in _FIXATION_COLUMNS.items()},
@@ -135,6 +138,7 @@ class Reader:
             times_s=_values(table, "times_s").to_numpy(),
             example_step=_values(table, "example_step").to_numpy(),
             logmel=_matrix(table, "logmel"),
+            waveform=_values(table, "waveform").to_numpy(),
             density=maps.reshape(len(maps), rows, -1),
             fixations=fixations,
         )

@@ -74,6 +74,7 @@ class ShardSet:
     ):
         self.shards: list[Shard] = []
         self.entries: list[Entry] = []
+        self.settings: list[dict[str, Any]] = []  # of the items that were taken
         roots = [shards] if isinstance(shards, (str, os.PathLike)) else list(shards)
         indexes = [(Path(root), load_index(Path(root))) for root in roots]
         items = [(root, index["format"], item) for root, index in indexes for item in index["items"]]
@@ -81,6 +82,7 @@ class ShardSet:
         wanted_corpus = _asked("corpus", corpus, {item["corpus"] for _, _, item in items})
         for root, format_name, item in items:
             if item["split"] in wanted_split and item["corpus"] in wanted_corpus:
+                self.settings.append(item.get("settings", {}))
                 self._add(root if root.is_dir() else root.parent, format_name, item)
         self._readers: OrderedDict[int, Any] = OrderedDict()
         self._heads: OrderedDict[int, tuple[Head, Any]] = OrderedDict()

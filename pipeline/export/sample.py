@@ -8,7 +8,8 @@ one sample; before the start of the video there is no lead-in, and a reader repe
 *Stored frames* are lead-in and targets together, in order. Frames count from 0 in the whole stimulus.
 Points are video px, maps are [row, col], times are seconds on the stimulus's clock (the first picture is 0 s).
 Log-mel steps are 10 ms apart and counted from 0 s; a step outside the soundtrack is silence, log(0.01),
-and is filled in by the reader rather than stored.
+and is filled in by the reader rather than stored. Samples of the sound are counted from 0 s too; shards that were made
+without them (`waveform_rate_hz` 0) hold an empty array.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import hashlib
 import string
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.signals.audio import EXAMPLE_STEPS, SILENCE
+from pipeline.signals.waveform import Waveform, heard, sample_range
 
 FIXATION_DTYPE = np.dtype([("frame", "<i4"), ("x_px", "<f4"), ("y_px", "<f4"), ("observer", "<i4")])
 
@@ -33,6 +36,7 @@ ARRAYS = {
     "times_s": ("float64", "(stored frames,)", "presentation time of each stored frame, s"),
     "example_step": ("int64", "(stored frames,)", "step at which each stored frame's log-mel example starts"),
     "logmel": ("float32", "(steps, bands)", "log-mel steps from first_step on, those inside the soundtrack"),
+    "waveform": ("float32", "(samples,)", "mono sound, full scale 1, from first_sample on, inside the soundtrack"),
     "density": (
         "float32",
         "(target frames, rows, columns)",
@@ -62,6 +66,8 @@ FACTS = {
     "licence": "licence of the stimulus",
     "observers": "ids of all observers with a fixation in the stimulus, sorted",
     "first_step": "absolute number of the first row of logmel",
+    "waveform_rate_hz": "samples of waveform per second; 0 where there are none",
+    "first_sample": "absolute number of the first sample of waveform",
 }
 
 
@@ -86,6 +92,8 @@ class Facts:
     licence: str
     observers: tuple[str, ...]
     first_step: int
+    waveform_rate_hz: int
+    first_sample: int
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""
@@ -106,6 +114,7 @@ class Head:
     times_s: np.ndarray
     example_step: np.ndarray
     logmel: np.ndarray
+    waveform: np.ndarray
     density: np.ndarray
     fixations: np.ndarray
 
@@ -127,6 +136,13 @@ class Head:
             start, stop = (min(max(edge, 0), len(self.logmel)) for edge in (step, step + EXAMPLE_STEPS))
             example[start - step : stop - step] = self.logmel[start:stop]
         return examples
+
+    def heard(self, stored_frames: NDArray[np.intp], form: Waveform) -> NDArray[np.float32]:
+        """The sound of a clip of stored frames as a waveform, shape (form.samples,); repeated frames sound once."""
+        first_s, last_s = self.times_s[stored_frames[[0, -1]]].tolist()
+        facts = self.facts
+        stretch = sample_range(first_s, last_s, Fraction(facts.rate_num, facts.rate_den), form.rate_hz)
+        return heard(self.waveform, facts.first_sample, stretch, form)
 
     def points(self, target: int) -> np.ndarray:
         """Fixation points (`FIXATION_DTYPE`) of one target frame, 0 being the first."""

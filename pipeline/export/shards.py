@@ -10,7 +10,7 @@ stored and never encoded again. One sample at a time is in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.errors import ExportError, UsageError
 from pipeline.export import formats
-from pipeline.export.cut import ROLES, StimulusFiles
+from pipeline.export.cut import OPTIONAL, ROLES, StimulusFiles
 from pipeline.export.index import (
     INDEX_NAME,
     LICENCE_NAME,
@@ -76,7 +76,8 @@ def build_item(job: Job) -> dict[str, Any]:
         `files` holds for each of `cut.ROLES` a dictionary {stimulus: Path}; empty ones make an empty split, which
         has an index too. `values`: `licence` (the corpus's Licence as a dictionary), `split` (where absent, the
         item's name), `settings` (what the earlier stages were asked for, copied into the index; its `anchor` says
-        which log-mel steps belong to a frame). `params` are those of `ShardSettings`.
+        which log-mel steps belong to a frame, its `waveform_rate_hz`, where above 0, that `files` holds waveforms).
+        `params` are those of `ShardSettings`.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def build_item(job: Job) -> dict[str, Any]:
     settings = ShardSettings(**own)
     upstream = {**job.params.get("settings", {}), **job.values.get("settings", {})}
     split, licence = job.values.get("split", job.name), dict(job.values["licence"])
-    samples = _samples(job, split, settings, upstream.get("anchor", "start"))
+    samples = _samples(job, split, settings, upstream)
     shards = list(_write_shards(job.out, f"{job.corpus}-{split}", samples, settings))
     index = {
         "schema_version": SCHEMA_VERSION,
@@ -112,10 +113,12 @@ def build_item(job: Job) -> dict[str, Any]:
     return dict(index["totals"])
 
 
-def _samples(job: Job, split: str, settings: ShardSettings, anchor: str) -> Iterator[Sample]:
+def _samples(job: Job, split: str, settings: ShardSettings, upstream: Mapping[str, Any]) -> Iterator[Sample]:
     """All samples of the split, stimulus after stimulus."""
+    rate_hz = upstream.get("waveform_rate_hz", 0)
+    roles = (*ROLES, *(OPTIONAL if rate_hz else ()))
     for stimulus in sorted(job.files["stimulus"]):
-        files = StimulusFiles({role: job.files[role][stimulus] for role in ROLES})
+        files = StimulusFiles({role: job.files[role][stimulus] for role in roles}, rate_hz)
         row = files.stimulus
         if (row["corpus"], row["split"]) != (job.corpus, split):
             raise ExportError(
@@ -123,7 +126,9 @@ def _samples(job: Job, split: str, settings: ShardSettings, anchor: str) -> Iter
                 remedy="Check the split in manifests/stimuli.csv and build again.",
             )
         yield from files.samples(
-            segment_frames=settings.segment_frames, lead_in_frames=settings.lead_in_frames, anchor=anchor
+            segment_frames=settings.segment_frames,
+            lead_in_frames=settings.lead_in_frames,
+            anchor=upstream.get("anchor", "start"),
         )
 
 

@@ -25,7 +25,7 @@ def saliency_maps(model: Callable[[Tensor, Tensor], Tensor], video: Tensor, audi
         One of `pipeline.models`; anything that is called like one and says what it `wants`.
     video : Tensor, shape (batch, 3, frames, height, width)
         Of the size `model.wants`.
-    audio : Tensor, shape (batch, 3, frames, 64, 64)
+    audio : Tensor, shape (batch, 3, frames, 64, 64) or (batch, samples)
     scale : int
         Pictures are averaged over scale × scale pixels first, and the smaller map is enlarged (bilinear).
 

@@ -29,7 +29,7 @@ from pipeline.learn import checkpoints
 from pipeline.learn.device import device_of, use_threads
 from pipeline.learn.maps import fitted, saliency_maps
 from pipeline.learn.settings import PredictSettings, from_params
-from pipeline.learn.shards import check_form, indexes_of
+from pipeline.learn.shards import check_form, form_of, indexes_of
 from pipeline.store.job import Job
 
 TOLD = ("model", "settings", "best", "stopped")  # of run.json, handed on with the maps
@@ -58,12 +58,7 @@ def build_item(job: Job) -> dict:
     model, run = checkpoints.open_run(job.files["weights"], job.files["run"])
     wants: Any = model.wants
     check_form(run["model"]["name"], wants)
-    stream = ClipStream(
-        indexes_of(job.files["shards"], settings.split),
-        frames=wants.frames,
-        normalise=wants.normalisation,
-        stride=settings.every,
-    )
+    stream = ClipStream(indexes_of(job.files["shards"], settings.split), stride=settings.every, **form_of(wants))
     if not len(stream):
         raise ModelError(
             f"The {settings.split} shards hold no clip at all.",

@@ -58,7 +58,7 @@ def open_clips(
         If the split is empty, or the shards cannot give what the model wants.
     """
     check_form(settings.model, wants)
-    form = {"frames": frames or wants.frames, "normalise": wants.normalisation}
+    form = form_of(wants) | ({"frames": frames} if frames else {})
     clips = ClipStream(indexes_of(shards, split), seed=settings.seed, mix=settings.mix, **form, **order)
     if not len(clips):
         raise ModelError(
@@ -69,8 +69,13 @@ def open_clips(
     return clips
 
 
+def form_of(wants: Any) -> dict[str, Any]:
+    """What `ClipStream` is told so that clips come as a model wants them."""
+    return {"frames": wants.frames, "normalise": wants.normalisation, "waveform": wants.waveform}
+
+
 def check_form(model: str, wants: Any) -> None:
-    """Refuse models that give no map, and those that hear a waveform: shards hold log-mel examples.
+    """Refuse models that give no map.
 
     Raises
     ------
@@ -78,16 +83,11 @@ def check_form(model: str, wants: Any) -> None:
         Saying which models can be had.
     """
     if wants.map_size is None:
-        why = "gives features and no saliency map"
-    elif wants.audio == "waveform":
-        why = "hears waveforms, and shards hold log-mel examples"
-    else:
-        return
-    raise ModelError(
-        f"Model {model!r} {why}, so it cannot be trained or asked for maps on shards.",
-        remedy="`ave models` says what each model wants.",
-        code="model-form",
-    )
+        raise ModelError(
+            f"Model {model!r} gives features and no saliency map, so it cannot be trained or asked for maps on shards.",
+            remedy="`ave models` says what each model gives.",
+            code="model-form",
+        )
 
 
 def val_stride(shards: Mapping[str, Path], settings: TrainSettings) -> int:

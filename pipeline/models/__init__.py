@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ModelError, did_you_mean
+from pipeline.signals.waveform import Waveform
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,28 +74,6 @@ REGISTRY = {
         ({}, {"frames": 8}, {"frames": 16}, {"frames": 48}),
     ),
 }
-
-
-@dataclass(frozen=True)
-class Waveform:
-    """The form of a sound that is heard as samples.
-
-    The samples from half a frame before the clip's first frame to half a frame after its last, under a Hann window
-    of their own length, in the middle of `samples` values; zeros around them, and beyond the soundtrack.
-
-    Attributes
-    ----------
-    rate_hz : int
-        Mono samples per second.
-    samples : int
-        Length of the waveform.
-    peak : float
-        Value of full scale.
-    """
-
-    rate_hz: int
-    samples: int
-    peak: float
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Asked:
         """Every (stage, corpus) that the goals need, in an order in which they can run."""
         return [
             (stage, corpus)
-            for stage in wanted_for(self.settings.goals)
+            for stage in wanted_for(self.settings)
             if self.part is None or of_one_stimulus(stage)
             for corpus in ((POOLED,) if stage.pooled else self.corpora)
         ]

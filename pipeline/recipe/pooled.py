@@ -111,6 +111,10 @@ def card_item(view: View, _corpus: str, _name: str) -> Item:
 
 
 _SHARDED = {key: _PUBLISHED[key] for key in ("stimulus", "fixations", "frames", "steps", "density", "timeline")}
+_SHARDED_SOUND = {"waveform": ("waveform", "waveform.npy")}  # where it is asked for
+
+
+_COPIED_SETTINGS = ("sigma_dva", "anchor", "mel_bands", "jpeg_quality", "waveform_rate_hz")
 
 
 def shards_names(view: View, corpus: str) -> list[str]:
@@ -137,11 +141,13 @@ def shards_item(view: View, corpus: str, name: str) -> Item:
 
 
 def _shards_of_split(view: View, corpus: str, split: str) -> Wanted | Waiting | None:
-    digests: dict[str, dict[str, str]] = {key: {} for key in _SHARDED}
+    sharded = _SHARDED | (_SHARDED_SOUND if view.settings.waveform_rate_hz else {})
+    stages = dict.fromkeys(["curate", *(stage for stage, _ in sharded.values())])
+    digests: dict[str, dict[str, str]] = {key: {} for key in sharded}
     for entry in view.entries(corpus):
         if entry.split != split or not view.in_play(corpus, entry.name):
             continue
-        found = {stage: view.fresh(stage, corpus, entry.name) for stage in ("curate", "frames", "logmel", "density")}
+        found = {stage: view.fresh(stage, corpus, entry.name) for stage in stages}
         curated = found["curate"]
         if curated is not None and not curated.facts.get("admitted"):
             continue
@@ -151,16 +157,16 @@ def _shards_of_split(view: View, corpus: str, split: str) -> Wanted | Waiting | 
             if not waiting.failed:
                 return waiting
             continue
-        for key, (stage, output) in _SHARDED.items():
+        for key, (stage, output) in sharded.items():
             digests[key][entry.stimulus] = _digest(found[stage], output)
     if not digests["stimulus"]:
         return None
     wanted = Wanted()
-    for key, (stage, output) in _SHARDED.items():
+    for key, (stage, output) in sharded.items():
         wanted.file_each(key, view.each_file(stage, output, digests[key]))
     settings = view.settings.to_json()
     wanted.value("licence", vars(view.manifest.licences[corpus]))
-    wanted.value("settings", {name: settings[name] for name in ("sigma_dva", "anchor", "mel_bands", "jpeg_quality")})
+    wanted.value("settings", {name: settings[name] for name in _COPIED_SETTINGS})
     wanted.value("split", split)
     return wanted
 

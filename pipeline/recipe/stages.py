@@ -30,6 +30,7 @@ class Stage:
     `place` is where in the store a pooled stage's single item is published, instead of below stages/.
     `steady`: no parameter of an earlier stage reaches the bytes it reads (a picture's JPEG quality does not move
     its time), so its variants are told apart by its own parameters, and theirs make nothing of it anew.
+    `asked_by` names the settings field without which (zero) the stage is left out.
     `libraries` (and programs) may reach its bytes: an item's record says in which versions, and nothing runs for them.
     """
 
@@ -42,6 +43,7 @@ class Stage:
     pooled: bool = False
     place: str = ""
     steady: bool = False
+    asked_by: str = ""
     libraries: tuple[str, ...] = ()
 
     @property
@@ -112,6 +114,17 @@ _TABLE = (
         libraries=("ffmpeg", "numpy", "soxr", "pyarrow"),
     ),
     Stage(
+        "waveform",
+        1,
+        "pipeline.features.waveform:build_item",
+        ("unpack", "curate"),
+        {"rate_hz": "waveform_rate_hz"},
+        "{waveform_rate_hz}Hz",
+        steady=True,
+        asked_by="waveform_rate_hz",
+        libraries=("ffmpeg", "numpy", "soxr"),
+    ),
+    Stage(
         "density",
         1,
         "pipeline.features.density:build_item",
@@ -133,9 +146,9 @@ _TABLE = (
     Stage("card", 1, "pipeline.report.cards:build_item", ("publish",), pooled=True, place="cards"),
     Stage(
         "shards",
-        1,
+        2,
         "pipeline.export.shards:build_item",
-        ("curate", "frames", "logmel", "density"),
+        ("curate", "frames", "logmel", "waveform", "density"),
         {name: name for name in ("segment_frames", "lead_in_frames", "samples_per_shard")},
         "{segment_frames}+{lead_in_frames}frames",
         libraries=("numpy", "pyarrow"),
@@ -224,10 +237,15 @@ def downstream(name: str) -> list[Stage]:
 
 def of_one_stimulus(stage: Stage) -> bool:
     """Whether an item of this stage needs nothing but one stimulus and its sources."""
-    return any(stage in upstream(last) for last in ("logmel", "density"))
+    return any(stage in upstream(last) for last in ("logmel", "waveform", "density"))
 
 
-def wanted_for(goals: tuple[str, ...]) -> Iterator[Stage]:
-    """Every stage that the goals need, in an order in which they can run."""
-    needed = {stage.name for goal in goals for stage in upstream(_GOAL_STAGES.get(goal, goal))}
-    return (stage for stage in _TABLE if stage.name in needed)
+def wanted_for(settings: Settings) -> Iterator[Stage]:
+    """Every stage that the goals need under these settings, in an order in which they can run."""
+    needed = {stage.name for goal in settings.goals for stage in upstream(_GOAL_STAGES.get(goal, goal))}
+    return (stage for stage in _TABLE if stage.name in needed and is_asked_for(stage, settings))
+
+
+def is_asked_for(stage: Stage, settings: Settings) -> bool:
+    """Whether a stage has anything to do under these settings."""
+    return not stage.asked_by or bool(getattr(settings, stage.asked_by))

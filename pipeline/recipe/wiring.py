@@ -29,6 +29,11 @@ def stimulus_names(view: View, corpus: str) -> list[str]:
     return [entry.name for entry in view.entries(corpus)]
 
 
+def waveform_names(view: View, corpus: str) -> list[str]:
+    """The stimuli asked for, where waveforms are asked for at all."""
+    return stimulus_names(view, corpus) if view.settings.waveform_rate_hz else []
+
+
 def fetch_item(view: View, corpus: str, name: str) -> Item:
     """One artifact; the bytes in RAW are compared by `fetch.survey`, not by fingerprint."""
     artifact = view.artifacts(corpus)[0].get(name)
@@ -123,7 +128,7 @@ def curate_item(view: View, corpus: str, name: str) -> Item:
     return _of_stimulus(view, corpus, name, wire)
 
 
-def logmel_item(view: View, corpus: str, name: str) -> Item:
+def sound_item(view: View, corpus: str, name: str) -> Item:
     """One admitted stimulus: its sound and its frame times."""
 
     def wire(entry: StimulusEntry) -> Wanted:

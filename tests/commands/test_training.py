@@ -87,3 +87,32 @@ def test_a_finished_run_is_stale_once_its_shards_are_others_and_why_says_so(mini
     said = capsys.readouterr().out
     assert "train all/dave-video: stale" in said
     assert "input shards: " in said
+
+
+@pytest.mark.slow
+def test_the_shards_take_the_form_that_the_model_wants_and_a_given_option_wins(mini_store, capsys):
+    quick = [
+        "--width",
+        "8",
+        "--steps",
+        "1",
+        "--batch",
+        "1",
+        "--every",
+        "60",
+        "--val-clips",
+        "1",
+        "--executor",
+        "serial",
+    ]
+    small = ["--model", "avinet", "--option", "size=[64, 96]", "--scale", "1", "--threads", "1"]
+    assert ave("train", "--store", mini_store, *small, *quick) == 0
+    told = capsys.readouterr().err
+    form = "--frame-height 64 --frame-width 96 --lead-in-frames 31 --waveform-rate-hz 22050"
+    assert f"avinet: its shards are made with {form}, which this store remembers" in told
+    settings = settings_file.load(mini_store)
+    assert (settings.frame_height, settings.waveform_rate_hz) == (64, 22050)
+    assert ave("predict", "--store", mini_store, "--every", "60") == 0
+    capsys.readouterr()
+    assert ave("train", "--store", mini_store, *small, *quick, "--waveform-rate-hz", "8000") == 1
+    assert "hold samples of 8000 Hz. Expected 22050 Hz" in capsys.readouterr().err

@@ -20,6 +20,7 @@ FORMATS = ("wds", "parquet", "tensors")
 PICTURE_SIZE = (24, 40)
 MAP_SIZE = (4, 5)
 BANDS = 64
+SOUND_RATE_HZ = 8000
 LICENCE = {
     "corpus": "diem",
     "title": "A test corpus",
@@ -39,6 +40,7 @@ class Stimulus:
     times_s: np.ndarray
     jpegs: list[bytes]
     steps: np.ndarray
+    waveform: np.ndarray
     density: np.ndarray
     fixations: pa.Table
 
@@ -79,6 +81,7 @@ def make_stimulus(
     timeline = {"n_frames": n_frames, "width_px": 400, "height_px": 240, "rate": rate, "px_per_dva": 25.5}
     jpegs = [_jpeg(rng, k) for k in range(n_frames + extra_pictures)]
     steps = rng.normal(-2, 1, (n_steps, BANDS)).astype(np.float32)
+    waveform = np.random.default_rng([seed, 8]).uniform(-1, 1, n_steps * SOUND_RATE_HZ // 100).astype(np.float32)
     density = rng.random((n_frames, *MAP_SIZE)).astype(np.float32)
     density[::7] = 0
     fixations = _fixations(rng, n_frames, observers)
@@ -88,15 +91,17 @@ def make_stimulus(
         "fixations": folder / "fixations.parquet",
         "frames": folder / "frames.arrow",
         "steps": folder / "steps.npy",
+        "waveform": folder / "waveform.npy",
         "density": folder / "density.npy",
     }
     files["stimulus"].write_text(json.dumps({**row, "n_fixations": len(fixations)}))
     files["timeline"].write_text(json.dumps({**timeline, "times_s": times_s.tolist(), "sound_start_s": 0.0}))
     pq.write_table(fixations, files["fixations"])
     np.save(files["steps"], steps)
+    np.save(files["waveform"], waveform)
     np.save(files["density"], density)
     _write_frames(files["frames"], jpegs, rate)
-    return Stimulus(row, files, times_s, jpegs, steps, density, fixations)
+    return Stimulus(row, files, times_s, jpegs, steps, waveform, density, fixations)
 
 
 def _jpeg(rng: np.random.Generator, number: int) -> bytes:
@@ -129,7 +134,8 @@ def _write_frames(path: Path, jpegs: list[bytes], rate: tuple[int, int]) -> None
 def make_job(out: Path, corpus: str, split: str, stimuli: list[Stimulus], **params: object) -> Job:
     """The job that the recipe would make: an item a split and format."""
     out.mkdir(parents=True, exist_ok=True)
-    roles = ("stimulus", "timeline", "fixations", "frames", "steps", "density")
+    rate_hz = params.pop("waveform_rate_hz", SOUND_RATE_HZ)
+    roles = ["stimulus", "timeline", "fixations", "frames", "steps", "density", *(["waveform"] if rate_hz else [])]
     return Job(
         "shards",
         f"{corpus}/{split}.{params.get('format', 'wds')}",
@@ -138,7 +144,7 @@ def make_job(out: Path, corpus: str, split: str, stimuli: list[Stimulus], **para
         values={
             "licence": {**LICENCE, "corpus": corpus},
             "split": split,
-            "settings": {"sigma_dva": 1.0, "anchor": params.pop("anchor", "start")},
+            "settings": {"sigma_dva": 1.0, "anchor": params.pop("anchor", "start"), "waveform_rate_hz": rate_hz},
         },
         params=params,
     )

@@ -46,10 +46,10 @@ def test_webdataset_reads_the_tar(shard, clip_1):
 def test_tar_members_are_what_a_tar_program_sees(shard, clip_1):
     with tarfile.open(shard("wds")) as tar:
         names = tar.getnames()
-        assert names[:6] == [
+        assert names[:7] == [
             f"coutrot1--clip_1--000000.{end}"
             for end in (
-                "json", "times_s.npy", "example_step.npy", "logmel.npy", "density.npy", "fixations.npy"
+                "json", "times_s.npy", "example_step.npy", "logmel.npy", "waveform.npy", "density.npy", "fixations.npy"
             )
         ]  # fmt: skip
         assert tar.extractfile(f"{KEY}.000.jpg").read() == clip_1.jpegs[5]

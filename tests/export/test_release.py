@@ -239,8 +239,8 @@ def test_more_shards_than_may_be_open_are_read_all_the_same(items, monkeypatch, 
         pytest.param(None, "no such file", id="no index"),
         pytest.param("{", "not readable as JSON", id="torn index"),
         pytest.param('{"a": 1}', "not an index of shards", id="somebody else's index"),
-        pytest.param('{"schema_version": 1, "format": "wds", "shards": []}', "lacks parts", id="half an index"),
-        pytest.param('{"schema_version": 99, "format": "wds"}', "schema version 99. Expected 1", id="a later schema"),
+        pytest.param('{"schema_version": 2, "format": "wds", "shards": []}', "lacks parts", id="half an index"),
+        pytest.param('{"schema_version": 99, "format": "wds"}', "schema version 99. Expected 2", id="a later schema"),
     ],
 )
 def test_an_index_that_cannot_be_used_is_explained(tmp_path, text, message):

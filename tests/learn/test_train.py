@@ -12,11 +12,14 @@ import torch
 from safetensors.torch import load_file
 
 import pipeline
-from pipeline.errors import ModelError
+from pipeline.errors import ExportError, ModelError
 from pipeline.export.reader import ShardSet
-from pipeline.learn import loop, losses
+from pipeline.learn import checkpoints, loop, losses
+from pipeline.learn.settings import TrainSettings, from_params
+from pipeline.learn.shards import open_clips
 from pipeline.models.weights import read
 from tests.learn.conftest import QUICK
+from tests.learn.tiny import make_shards
 
 WRITTEN = {"weights.safetensors", "run.json", "log.jsonl", "curves.csv", "curves.png"}
 
@@ -90,9 +93,33 @@ def test_half_precision_on_a_cpu_is_refused_in_words(train_job):
         loop.train(train_job(precision="fp16", device="cpu"))
 
 
-def test_a_model_that_hears_waveforms_cannot_be_trained_on_shards(train_job):
-    with pytest.raises(ModelError, match="hears waveforms, and shards hold log-mel examples"):
-        loop.train(train_job(model="avinet", width=8))
+@pytest.mark.parametrize("fusion", ["bilinear", "concat"])
+def test_a_model_that_hears_waveforms_learns_and_predicts(train_job, tmp_path, fusion):
+    """AViNet of a few channels: 32 frames of 64 × 96 px, and their sound as samples."""
+    shards = make_shards(tmp_path, n_frames=34, picture_size=(64, 96), lead_in_frames=31)
+    job = train_job(model="avinet", fusion=fusion, width=8, options=["size=[64, 96]"], scale=1, files=shards, every=8)
+    loop.train(job)
+    run = json.loads((job.out / "run.json").read_text())
+    assert run["stopped"] is None
+    assert math.isfinite(run["best"]["val_loss"])
+    model, _ = checkpoints.open_run(job.out / "weights.safetensors", job.out / "run.json")
+    clip = open_clips(shards, "val", from_params(TrainSettings, job.params), model.wants)
+    clip = next(iter(clip))
+    assert clip["audio"].shape == (70560,)
+    with torch.inference_mode():
+        heard, silent = (model.eval()(clip["video"][None], sound[None]) for sound in (clip["audio"], 0 * clip["audio"]))
+    assert not torch.equal(heard, silent)
+
+
+def test_a_model_that_hears_waveforms_wants_shards_that_hold_them(train_job, tmp_path):
+    shards = make_shards(tmp_path, n_frames=34, picture_size=(64, 96), lead_in_frames=31, waveforms=False)
+    with pytest.raises(ExportError, match=r"hold no samples of the sound\. Expected 22050 Hz"):
+        loop.train(train_job(model="avinet", width=8, options=["size=[64, 96]"], scale=1, files=shards))
+
+
+def test_a_model_that_gives_no_map_cannot_be_trained(train_job):
+    with pytest.raises(ModelError, match="gives features and no saliency map"):
+        loop.train(train_job(model="soundnet"))
 
 
 def test_the_weights_kept_are_those_best_on_val(train_job, monkeypatch):

@@ -19,6 +19,7 @@ HEIGHT, WIDTH = 256, 320
 MAP_SIZE = (32, 40)
 SIGMA_PX = 16.0
 RATE_HZ = 25
+SOUND_RATE_HZ = 22050
 BLIND_FRAME = 4  # nobody looks anywhere: a frame without fixations is real
 SQUARE_PX = 48
 
@@ -32,7 +33,12 @@ STIMULI = {
 
 
 def make_shards(
-    folder: Path, *, n_frames: int = 20, picture_size: tuple[int, int] = (HEIGHT, WIDTH)
+    folder: Path,
+    *,
+    n_frames: int = 20,
+    picture_size: tuple[int, int] = (HEIGHT, WIDTH),
+    lead_in_frames: int = 15,
+    waveforms: bool = True,
 ) -> dict[str, Path]:
     """Write the shards of `STIMULI`; returns {"corpus/split": index.json} as the recipe hands it to a job."""
     splits: dict[str, dict[str, Path]] = {}
@@ -40,20 +46,28 @@ def make_shards(
         made = folder / "stages" / stimulus
         _write_stages(made, stimulus, split, category, centre_px, n_frames, picture_size)
         splits.setdefault(f"{stimulus.split('/')[0]}/{split}", {})[stimulus] = made
-    return {item: _write_item(folder / "shards" / item, item, stimuli) for item, stimuli in splits.items()}
+    return {
+        item: _write_item(folder / "shards" / item, item, stimuli, lead_in_frames, waveforms)
+        for item, stimuli in splits.items()
+    }
 
 
-def _write_item(out: Path, item: str, stimuli: dict[str, Path]) -> Path:
+def _write_item(out: Path, item: str, stimuli: dict[str, Path], lead_in_frames: int, waveforms: bool) -> Path:
     out.mkdir(parents=True)
     names = {
         "stimulus": "stimulus.json", "timeline": "timeline.json", "fixations": "fixations.parquet",
-        "frames": "frames.arrow", "steps": "steps.npy", "density": "density.npy",
+        "frames": "frames.arrow", "steps": "steps.npy", "waveform": "waveform.npy", "density": "density.npy",
     }  # fmt: skip
     files = {role: {stimulus: made / name for stimulus, made in stimuli.items()} for role, name in names.items()}
     corpus, split = item.split("/")
     licence = dict.fromkeys(("title", "licence", "terms", "citation", "homepage"), "none") | {"corpus": corpus}
-    values = {"licence": licence, "split": split, "settings": {"anchor": "start"}}
-    build_item(Job("shards", f"{item}.tensors", out, files, values, {"format": "tensors", "segment_frames": 16}))
+    values = {
+        "licence": licence,
+        "split": split,
+        "settings": {"anchor": "start", "waveform_rate_hz": SOUND_RATE_HZ if waveforms else 0},
+    }
+    params = {"format": "tensors", "segment_frames": 16, "lead_in_frames": lead_in_frames}
+    build_item(Job("shards", f"{item}.tensors", out, files, values, params))
     return out / "index.json"
 
 
@@ -84,6 +98,8 @@ def _write_stages(
     ]
     np.save(folder / "density.npy", np.stack(density).astype(np.float32))
     np.save(folder / "steps.npy", random.normal(-2, 1, (n_frames * 4 + 60, 64)).astype(np.float32))
+    sound = 0.1 * random.standard_normal(n_frames * SOUND_RATE_HZ // RATE_HZ)
+    np.save(folder / "waveform.npy", sound.astype(np.float32))
     jpegs = [_jpeg(centre_px, size, frame) for frame in range(n_frames)]
     with pa.OSFile(str(folder / "frames.arrow"), "wb") as sink, pa.ipc.new_file(sink, schemas.FRAMES) as writer:
         writer.write_table(pa.table([np.arange(n_frames, dtype=np.int32), times_s, jpegs], schema=schemas.FRAMES))

@@ -61,6 +61,7 @@ def build(folder: Path) -> Build:
         speech_commands=str(write_words(folder / "words")),
         pretrain_epochs=1,
         pretrained_audio=True,
+        waveform_rate_hz=8000,
         **{**QUICK_TRAINING, "model_width": 2, "train_steps": 1, "batch": 2},
     )
     session = run(folder / "store", settings, "serial")

@@ -16,6 +16,7 @@ from tests.recipe.trial import Item, Line
 ARTIFACTS = {"coutrot1": "ERB3_Stimuli", "coutrot2": "ERB4_Stimuli"}
 EVERY_STIMULUS = ("recordings", "frames", "curate")
 ADMITTED_ONLY = ("logmel", "density")
+WHERE_ASKED = ("waveform",)  # of the admitted ones, too
 PUBLISH, CARD = ("publish", "all/corpus"), ("card", "all/cards")
 TABLES = frozenset({PUBLISH, CARD})
 
@@ -32,7 +33,7 @@ def of(stage: str, plans: Iterable[Plan] = STIMULI) -> frozenset[Item]:
         return frozenset((stage, f"{plan.corpus}/{plan.split}.wds") for plan in admitted)
     if stage in ("fetch", "unpack"):
         return frozenset((stage, artifact) for plan in plans for artifact in artifacts_of(plan))
-    return frozenset((stage, plan.stimulus) for plan in (admitted if stage in ADMITTED_ONLY else plans))
+    return frozenset((stage, plan.stimulus) for plan in (admitted if stage in ADMITTED_ONLY + WHERE_ASKED else plans))
 
 
 def artifacts_of(plan: Plan) -> tuple[str, ...]:
@@ -119,6 +120,12 @@ LINES = (
         runs=each(("frames", "shards")) | TABLES,
         spared=of("curate") | waiting_for_curate(),
         why=(("frames", "coutrot1/clip_3"), "parameter jpeg_quality 92 → 80"),
+    ),
+    Line(
+        "the sound is wanted as samples, too",
+        options(waveform_rate_hz=22050),
+        runs=each(("waveform", "shards")),
+        why=(("waveform", "coutrot1/clip_3"), "never made"),
     ),
     Line(
         "a second shard format is asked for",

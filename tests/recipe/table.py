@@ -25,7 +25,7 @@ from tests.recipe.lines import LINES
 from tests.recipe.trial import Item, Line, Outcome, Trial
 
 GOALS = ("corpus", "shards")
-STAGES = [stage.name for stage in wanted_for(GOALS)]
+STAGES = [stage.name for stage in wanted_for(Settings(goals=GOALS, formats=("wds",)))]
 HEAD = "| what changed | runs | planned, then spared | not even planned | `ave why` says |"
 LONGEST = 110  # characters of a reason
 

@@ -62,12 +62,14 @@ def test_frames_and_log_mel_do_not_depend_on_density():
 
 def test_upstream_of_shards_is_the_whole_corpus_side():
     assert names(upstream("shards")) == [
-        *("fetch", "unpack", "recordings", "frames", "curate", "logmel", "density", "shards"),
+        *("fetch", "unpack", "recordings", "frames", "curate", "logmel", "waveform", "density", "shards"),
     ]
 
 
 def test_all_goals_together_need_every_stage():
-    assert set(names(wanted_for(GOALS))) == set(STAGES)
+    everything = replace(BASE, goals=GOALS, formats=("wds",))
+    assert set(names(wanted_for(replace(everything, waveform_rate_hz=22050)))) == set(STAGES)
+    assert set(STAGES) - set(names(wanted_for(everything))) == {"waveform"}  # asked for by its rate
 
 
 def test_an_unknown_stage_is_an_error_that_names_the_nearest():
