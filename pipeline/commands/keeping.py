@@ -80,6 +80,11 @@ def _as_json(garbage: Garbage, removed: bool) -> dict[str, Any]:
         "shared_bytes": garbage.size.shared,
         "groups": [row(group) for group in garbage.groups],
         "leftovers": [str(path) for path in garbage.leftovers],
+        "half_trained": {
+            "folders": [str(path) for path in garbage.half_trained],
+            "bytes": garbage.half_trained_size.freed,
+            "goes": garbage.gives_up_weights,
+        },
         "kept": [{**row(group), "code": group.code, "about": group.about} for group in garbage.kept],
         "exports": exports,
     }
@@ -95,10 +100,16 @@ def _in_words(garbage: Garbage, removed: bool) -> Iterator[str]:
         yield "kept, although nothing asks for it, because a build could not make it again:"
         yield from _table(garbage.kept)
         yield from (f"  {code}: {_REMEDIES[code]}" for code in dict.fromkeys(group.code for group in garbage.kept))
+    if garbage.half_trained:
+        size = f"{len(garbage.half_trained)}, {garbage.half_trained_size.freed / 1e6:.1f} MB"
+        kept = (
+            "" if garbage.gives_up_weights else "; kept until they have ended: `ave gc --also weights` removes this too"
+        )
+        yield f"what trainings that were stopped go on from (STORE/resume): {size}{kept}"
     for export in garbage.exports:
         marks = f"{export.problem}: it marks nothing" if export.problem else f"marks {export.n_items} items"
         yield f"export {export.folder}: {marks}"
-    if not garbage.groups and not garbage.leftovers:
+    if not (garbage.groups or garbage.leftovers or (garbage.half_trained and garbage.gives_up_weights)):
         yield "nothing to remove"
         return
     if garbage.size.shared:

@@ -7,11 +7,13 @@ whose origin is gone.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.recipe.learning import RESUME
 from pipeline.recipe.lineage import Lineage
 from pipeline.recipe.marks import Export, Marks
 from pipeline.recipe.rebuildable import Judge
@@ -21,6 +23,7 @@ from pipeline.store.collect import Shelf, Size, remove, remove_empty_folders, re
 from pipeline.store.disk import size_bytes
 from pipeline.store.items import RECORD_NAME
 from pipeline.store.leftovers import abandoned, sweep
+from pipeline.store.places import is_remote
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Group:
 class Garbage:
     """What a look through a store found.
 
+    `half_trained` are folders of `STORE/resume`, where killed trainings would go on; they go with the weights.
     `forgotten` are names that a shelf's stage record still lists although their folders are gone (a kill leaves such);
     `emptied` are shelves that hold nothing once the groups have gone.
     """
@@ -49,12 +53,16 @@ class Garbage:
     emptied: list[Shelf]
     leftovers: list[Path]
     leftovers_size: Size
+    half_trained: list[Path]
+    half_trained_size: Size
+    gives_up_weights: bool
     exports: list[Export]
 
     @property
     def size(self) -> Size:
         """Bytes of all that goes."""
-        return sum((group.size for group in self.groups), self.leftovers_size)
+        goes = self.half_trained_size if self.gives_up_weights else Size()
+        return sum((group.size for group in self.groups), self.leftovers_size + goes)
 
     @property
     def n_items(self) -> int:
@@ -84,7 +92,7 @@ def look(view: View, given_up: Collection[str] = ()) -> Garbage:
     groups.sort(key=lambda group: (_order(group.shelf), group.why))
     going, kept = ([group for group in groups if bool(group.code) is refused] for refused in (False, True))
     n_going = Counter(group.shelf.key for group in going for _ in group.names)
-    leftovers = abandoned(view.store)
+    leftovers, half_trained = abandoned(view.store), _half_trained(view.store)
     return Garbage(
         going,
         kept,
@@ -92,6 +100,9 @@ def look(view: View, given_up: Collection[str] = ()) -> Garbage:
         emptied=[s for s in held if not marks.is_current(s) and n_going[s.key] == len(s.folder.names())],
         leftovers=leftovers,
         leftovers_size=_measure(going, kept, leftovers),
+        half_trained=half_trained,
+        half_trained_size=sizes({0: half_trained})[0],
+        gives_up_weights="weights" in given_up,
         exports=marks.exports,
     )
 
@@ -108,10 +119,18 @@ def take_out(store: Path, garbage: Garbage) -> None:
         remove(group.shelf, group.names)
     for shelf, names in garbage.forgotten:
         remove(shelf, names)
+    for folder in garbage.half_trained if garbage.gives_up_weights else ():
+        shutil.rmtree(folder)
     sweep(store)
     for shelf in garbage.emptied:
         remove_records(shelf)
     remove_empty_folders(store)
+
+
+def _half_trained(store: Path) -> list[Path]:
+    """What killed trainings left to go on from; a store on S3 keeps none (it lies in this machine's cache)."""
+    folder = store / RESUME
+    return [] if is_remote(store) or not folder.is_dir() else sorted(folder.iterdir())
 
 
 def _unasked(shelf: Shelf, marks: Marks, judge: Judge) -> list[Group]:

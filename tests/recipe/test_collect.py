@@ -392,3 +392,24 @@ def test_what_is_no_store_is_wrong_usage_and_stays_untouched(tmp_path, capsys):
     assert main(["gc", "--store", str(tmp_path), "--yes"]) == 2
     assert "is not a store yet" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_stopped_training_goes_on_from_stays_until_weights_are_given_up(mini_store, collected, capsys):
+    point = mini_store / "resume" / "0123456789abcdef" / "point-00000007"
+    point.mkdir(parents=True)
+    (point / "weights.safetensors").write_bytes(bytes(3_000_000))
+    half_trained = [str(point.parent)]
+    assert collected(mini_store, "--yes")["half_trained"] == {
+        "folders": half_trained,
+        "bytes": 3_000_000,
+        "goes": False,
+    }
+    assert point.is_dir()
+    assert main(["gc", "--store", str(mini_store)]) == 0
+    said = capsys.readouterr().out
+    assert "go on from (STORE/resume): 1, 3.0 MB; kept" in said
+    assert "nothing to remove" in said
+
+    said = collected(mini_store, "--also", "weights", "--yes")
+    assert (said["half_trained"]["goes"], said["bytes"]) == (True, 3_000_000)
+    assert not point.exists()
