@@ -9,6 +9,7 @@ The timeline says how many frames there are; the frame file may hold more (pictu
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +23,7 @@ from pipeline import schemas
 from pipeline.errors import ExportError
 from pipeline.export.sample import FIXATION_DTYPE, Facts, Head, Sample, sample_key, segments, step_range
 from pipeline.features.frames import FrameFile
-from pipeline.signals.audio import first_steps
+from pipeline.signals.audio import EXAMPLE_STEPS, HOP_S, WINDOW_S, first_steps
 from pipeline.signals.waveform import sample_range
 
 OPTIONAL = ("waveform",)
@@ -64,7 +65,7 @@ class StimulusFiles:
         for first_frame, n_lead_in, n_targets in segments(self.n_frames, segment_frames, lead_in_frames):
             stored = slice(first_frame - n_lead_in, first_frame + n_targets)
             step_start, step_stop = step_range(starts[stored], len(self._steps))
-            heard = self._samples_of(times_s[stored])
+            heard = self._samples_of(times_s[stored], starts[stored])
             in_time = np.searchsorted(self._fixations["frame"], [first_frame, first_frame + n_targets])
             head = Head(
                 facts=self._facts(first_frame, n_lead_in, n_targets, step_start, heard.start),
@@ -77,13 +78,15 @@ class StimulusFiles:
             )
             yield Sample(head, tuple(self._frames.jpegs(stored.start, stored.stop)))
 
-    def _samples_of(self, times_s: NDArray[np.float64]) -> slice:
-        """Which samples of the waveform belong to a run of frames."""
-        if not self._waveform_rate_hz:
+    def _samples_of(self, times_s: NDArray[np.float64], example_step: NDArray[np.int64]) -> slice:
+        """Which samples of the waveform belong to a run of frames: their own, and those of their log-mel examples."""
+        if not (rate_hz := self._waveform_rate_hz):
             return slice(0, 0)
         rate = Fraction(int(self.stimulus["rate_num"]), int(self.stimulus["rate_den"]))
-        stretch = sample_range(float(times_s[0]), float(times_s[-1]), rate, self._waveform_rate_hz)
-        return slice(*np.clip(stretch, 0, len(self._waveform)).tolist())
+        start, stop = sample_range(float(times_s[0]), float(times_s[-1]), rate, rate_hz)
+        start = min(start, math.floor(example_step.min() * HOP_S * rate_hz))
+        stop = max(stop, math.ceil(((example_step.max() + EXAMPLE_STEPS - 1) * HOP_S + WINDOW_S) * rate_hz))
+        return slice(*np.clip((start, stop), 0, len(self._waveform)).tolist())
 
     def _facts(self, first_frame: int, n_lead_in: int, n_targets: int, first_step: int, first_sample: int) -> Facts:
         row = self.stimulus

@@ -36,7 +36,11 @@ ARRAYS = {
     "times_s": ("float64", "(stored frames,)", "presentation time of each stored frame, s"),
     "example_step": ("int64", "(stored frames,)", "step at which each stored frame's log-mel example starts"),
     "logmel": ("float32", "(steps, bands)", "log-mel steps from first_step on, those inside the soundtrack"),
-    "waveform": ("float32", "(samples,)", "mono sound, full scale 1, from first_sample on, inside the soundtrack"),
+    "waveform": (
+        "float32",
+        "(samples,)",
+        "mono sound, full scale 1, from first_sample on: the frames' and their examples'",
+    ),
     "density": (
         "float32",
         "(target frames, rows, columns)",
