@@ -8,6 +8,7 @@ numbers into `observers`. Points are scaled, never a picture of them: counts add
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.corpus import Corpus, Stimulus
+from pipeline.export.reader import ShardSet
 from pipeline.signals.density import density_map
 from pipeline.signals.gaze import fixation_counts
 
@@ -122,3 +124,24 @@ def truth_of(stimulus: Stimulus) -> Truth:
 def truths(corpus: Corpus, split: str | None = None) -> Iterator[Truth]:
     """The ground truth of every stimulus, or of one split, in the order of `stimuli.parquet`."""
     return (truth_of(stimulus) for stimulus in corpus if split in (None, stimulus.split))
+
+
+def truths_of_shards(shards: ShardSet) -> Iterator[Truth]:
+    """The ground truth of every stimulus of some shards, in their order: the same as from the published tables."""
+    for stimulus, numbers in itertools.groupby(
+        range(len(shards)), lambda number: shards.entries[number].row["stimulus"]
+    ):
+        heads = [shards.head(number) for number in numbers]
+        facts, points = heads[0].facts, np.concatenate([head.fixations for head in heads])
+        yield Truth(
+            stimulus=stimulus,
+            corpus=facts.corpus,
+            category=facts.category,
+            split=facts.split,
+            n_frames=sum(head.facts.n_targets for head in heads),
+            rate=Fraction(facts.rate_num, facts.rate_den),
+            size_px=(facts.height_px, facts.width_px),
+            px_per_dva=facts.px_per_dva,
+            observers=facts.observers,
+            **{name: np.ascontiguousarray(points[name]) for name in ("frame", "observer", "x_px", "y_px")},
+        )

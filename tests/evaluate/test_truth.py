@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import pipeline
-from pipeline.evaluate.truth import truth_of, truths
+from pipeline.evaluate.truth import truth_of, truths, truths_of_shards
+from pipeline.export.reader import ShardSet
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,19 @@ def test_the_truth_is_what_the_tables_say(corpus):
         assert truth.counts(frame, (7, 9)).sum() == truth.n_fixations(frame)
         assert truth.all_counts((7, 9)).sum() == len(table)
         assert np.array_equal(truth.density(frame, (16, 20)), stimulus.density(frame, (16, 20)))
+
+
+def test_shards_hold_the_same_truth(corpus, built_store):
+    for split in ("train", "val", "test"):
+        indexes = sorted(built_store.glob(f"stages/shards/*/*/{split}.wds/index.json"))
+        from_shards = {truth.stimulus: truth for truth in truths_of_shards(ShardSet(indexes))}
+        from_tables = {truth.stimulus: truth for truth in truths(corpus, split)}
+        assert from_shards.keys() == from_tables.keys()
+        for name, truth in from_tables.items():
+            for field in dataclasses.fields(truth):
+                ours, theirs = getattr(truth, field.name), getattr(from_shards[name], field.name)
+                same = np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs
+                assert same, (name, field.name)
 
 
 def test_observers_can_be_taken_apart_and_make_up_the_whole(corpus):
