@@ -86,10 +86,11 @@ def over_time(
 def video_curve(frame: ArrayLike, value: ArrayLike, n_frames: int, bins: int = BINS) -> Array:
     """One video's scores over normalised time.
 
-    A score stands for the time of its frame, of n_frames equal parts, or of its share where only every so many frames
-    were looked at: as far as halfway to the next one looked at. A bin holds the mean of what lies in it, by length of
-    time. So a bin of a long video averages several frames, several bins of a short one hold the same frame, nothing is
-    invented in between, and the mean over bins of a wholly scored video is its mean over frames.
+    A score stands for the time of its frame, one of n_frames equal parts; where only every so many frames were looked
+    at, for as many around it, so that neighbours meet halfway, and the first and last reach to the ends. A bin holds
+    the mean of what lies in it, by length of time. So a bin of a long video averages several frames, several bins of a
+    short one hold the same frame, nothing is invented in a hole, and the mean over the bins of a wholly scored video is
+    its mean over frames.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def video_curve(frame: ArrayLike, value: ArrayLike, n_frames: int, bins: int = B
 
     Examples
     --------
-    Two frames in four bins, and the first three of them in three bins.
+    Two frames in four bins, and in three: the middle one holds half of each.
 
     >>> video_curve([0, 1], [1.0, 3.0], 2, 4).tolist()
     [1.0, 1.0, 3.0, 3.0]
@@ -117,13 +118,13 @@ def video_curve(frame: ArrayLike, value: ArrayLike, n_frames: int, bins: int = B
     begins, ends = _spans(frames, n_frames)
     known = np.isfinite(values)
     lengths = np.where(known, ends - begins, 0.0)
-    edges = np.arange(bins + 1) * (n_frames / bins)
+    edges = np.arange(bins + 1) * n_frames / bins  # in this order an edge that is a whole number is exactly that
     knots = np.stack([begins, ends], axis=1).ravel()
     covered, area = (
         np.diff(np.interp(edges, knots, _running(part))) for part in (lengths, lengths * np.where(known, values, 0.0))
     )
     curve = np.full(bins, np.nan)
-    inside = covered > 1e-6 * n_frames / bins  # not what rounding leaves of a neighbour
+    inside = covered > 0
     curve[inside] = area[inside] / covered[inside]
     return curve
 

@@ -40,6 +40,8 @@ def test_the_examples_in_the_docstrings_are_true():
         ([0, 1, 2, 6, 7], [1, 2, 3, 4, 5], 8, 8, [1, 2, 3, NAN, NAN, NAN, 4, 5]),
         # every fourth frame: they meet halfway, at 2.5 and 6.5 of 10; the third bin is 5 .. 7.5
         ([0, 4, 8], [1, 2, 7], 10, 4, [1, 2, (1.5 * 2 + 1 * 7) / 2.5, 7]),
+        # begun at the fourth frame, which stands for all before it; they meet at 5.5
+        ([3, 7], [1, 2], 8, 8, [1, 1, 1, 1, 1, 1.5, 2, 2]),
         ([0], [3], 1, 4, [3, 3, 3, 3]),
     ],
     ids=[
@@ -51,6 +53,7 @@ def test_the_examples_in_the_docstrings_are_true():
         "a run that stops early",
         "a hole between frames",
         "every fourth frame",
+        "every fourth frame, but not from the first on",
         "one frame",
     ],
 )
@@ -71,6 +74,11 @@ def test_the_mean_over_time_of_a_wholly_scored_video_is_its_mean_over_frames(n_f
 def test_a_constant_score_is_constant_over_time():
     curve = video_curve(np.arange(0, 500, 4), np.full(125, 1.7), 500)
     np.testing.assert_allclose(curve, 1.7, rtol=1e-9)
+
+
+def test_rounding_lends_no_bin_a_slip_of_its_neighbours_frame():
+    curve = video_curve(range(5), [0.1, 1.1, NAN, 3.1, 4.1], 5, 245)
+    assert np.flatnonzero(np.isnan(curve)).tolist() == list(range(98, 147))
 
 
 def test_each_video_weighs_the_same_in_each_bin():
@@ -177,6 +185,7 @@ def test_the_best_and_worst_videos_and_sequences_by_hand():
         ("sequence", "worst", 1): "x/low",
         ("sequence", "worst", 2): "x/rising",
     }
+    assert set(table["category"]) == {"x"}
     columns = ["first_frame", "last_frame", "mean", "frames"]
     assert table.loc[("video", "worst", 1), columns].tolist() == [0, 5, 0.7, 5]
     assert table.loc[("sequence", "best", 1), columns].tolist() == [4, 5, 4.5, 2]
@@ -185,14 +194,16 @@ def test_the_best_and_worst_videos_and_sequences_by_hand():
 
 
 def test_the_lowest_divergence_is_the_best():
-    scores = scores_of({"x/1": [1.0], "x/2": [2.0], "x/3": [3.0]}, "kld")
-    table = best_and_worst(scores, "kld", 1).set_index(["what", "which"])
+    scores = scores_of({"x/1": [1.0, 0.5, 1.5], "x/2": [2.0], "x/3": [2.0, 3.0, 4.0]}, "kld")
+    table = best_and_worst(scores, "kld", 1, rows=1).set_index(["what", "which"])
+    assert table.loc[("sequence", "best"), "mean"] == 0.5
+    assert table.loc[("sequence", "worst"), "mean"] == 4
     assert table.loc[("video", "best"), "stimulus"] == "x/1"
     assert table.loc[("video", "worst"), "stimulus"] == "x/3"
 
 
 def test_a_sequence_has_no_hole_and_counts_the_frames_that_were_looked_at():
-    scores = scores_of({"x/1": [0.0, 0.0, 9.0, 9.0, 0.0]}, step=4)
+    scores = scores_of({"x/1": [0.0, 0.0, 9.0, 9.0, 8.0]}, step=4)
     found = best_and_worst(scores, "nss", 1, rows=2).set_index(["what", "which"]).loc[("sequence", "best")]
     assert (found["first_frame"], found["last_frame"]) == (8, 12)
     holed = scores[scores["frame"] != 12]

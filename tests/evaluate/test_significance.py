@@ -141,6 +141,11 @@ def test_without_a_video_there_is_no_p():
     assert math.isnan(wilcoxon([]))
 
 
+def test_videos_without_a_difference_leave_the_answer_exact():
+    assert paired_permutation([1.0, 2.0, 4.0] + [0.0] * 40) == 2 / 8
+    assert wilcoxon([1.0, 2.0, 4.0] + [0.0] * 40) == 2 / 8
+
+
 def test_sums_that_differ_by_rounding_alone_are_one_sum():
     assert paired_permutation([0.1, 0.2, 0.3, -0.3]) == paired_permutation([1.0, 2.0, 3.0, -3.0])
 
@@ -337,8 +342,9 @@ def test_on_common_frames_every_average_is_of_the_same_frames():
         assert frames == [("x/1", 0), ("x/2", 0)]
         assert means(both[run])["nss"][0] == nss
         assert scored(both[run])["cc"].isna().tolist() == [True, False]
-    assert both["a"]["note"].tolist()[1] == NOT_SHARED
-    assert both["a"]["note"].tolist()[4] == "no map"
+    notes = both["a"]["note"].tolist()
+    assert (notes[1], notes[4]) == (NOT_SHARED, "no map")
+    assert pd.isna([notes[0], notes[2]]).all()  # scored in both, and without fixations in both
     assert len(both["a"]) == len(a)
 
 

@@ -71,6 +71,7 @@ def test_its_intervals_are_over_the_videos_of_the_scope(runs):
 
 def test_what_was_counted_and_not_scored_by_hand():
     scores = scores_of({"diem.nature/1": [1.0, None, 2.0], "diem.social/2": [None, None, 3.0, "no map", 1.0]})
+    scores.loc[1, "note"] = "no map"  # neither a map nor fixations: counted once
     scores.loc[scores["frame"] == 2, "cc"] = 0.5
     rows = rows_of(leaderboard({"dave": scores}, n=10), run="dave")
     counts = ["videos", "frames", "without_fixations", "without_map"]
@@ -334,8 +335,13 @@ def test_runs_with_other_counts_are_counted_apart(runs):
 
 
 def test_a_metric_of_fewer_videos_says_so(runs):
-    cells = read_markdown(to_markdown(leaderboard(runs, n=10)), 2)
+    table = leaderboard(runs, n=10)
+    page = to_markdown(table)
+    cells = read_markdown(page, 2)
     assert (cells["all", "dave", "NSS ↑"][3], cells["all", "dave", "CC ↑"][3]) == (12, 11)
+    frames = rows_of(table, run="dave", scope="all")["frames"]
+    assert frames["nss"] > frames["cc"]
+    assert f"| all | dave | 12 | {frames['nss']} |" in page
 
 
 def test_latex_opens_and_closes_and_has_as_many_cells_as_columns(table):
