@@ -158,7 +158,7 @@ DHF1K = Protocol(
         "The density has a full width of 30 px on every screen: with 49.5 px to the degree CC is 0.48 instead of 0.84.",
         "The density lies two pixels too far right and down: 0.001 of CC, 0.003 for a map as sharp as the density.",
         "sAUC's ten frames may be of the same video, and are drawn anew for every frame.",
-        "sAUC scales x by the ratio of the heights and y by that of the widths, which are equal for videos of one shape.",
+        "sAUC scales x by the ratio of the heights and y by that of the widths: alike where videos have one shape.",
         "Not reproduced: at most 50,000 frames are scored, drawn anew for every metric; here every frame counts.",
         "Not reproduced: record_mapping.m pairs each of an observer's rows with each column; that is in the data.",
     ),
