@@ -8,7 +8,8 @@ peculiarities included. What a field of a protocol means stands in `protocol.Pro
 Source
 ------
 Read in the public repositories that each protocol names. Where no other source is given, sizes of effects are of one
-DIEM clip (arctic_bears, 1066 × 710): 24 observers scored, 32 × 40 maps made from the gaze of the 25 others.
+DIEM clip (arctic_bears, 1066 × 710) in four quarters: 24 observers scored, maps of 32 × 40 made from the gaze of the
+25 others.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ MATLAB_SAYS = (
     "AUC-J joins its thresholds by lines, which adds more the fewer the observers: 0.006 with 24, 0.015 with 6.",
     "AUC-J is jittered by 1e-7 before ties are counted: 0.005 of noise a frame where half of the map is 0 (32 × 40).",
     "sAUC has eleven thresholds: 0.678 where the area by ranks is 0.652; its splits add 0.002 to 0.006 of noise.",
+    "sAUC takes a pixel that many frames fixate for one negative: 0.65 at 710 × 1066 becomes 0.70 at 256 × 320.",
     "SIM takes the minimum off both maps: with a tenth of the maximum added to a map it is 0.65, not 0.58.",
-    "A constant map has no NSS, CC, SIM or sAUC and is left out of their averages, where it would score at chance.",
+    "A constant map has no NSS, CC or sAUC and is left out of their averages, where it would score at chance.",
     "A frame without fixations scores 0 in SIM and counts, so SIM falls by the share of such frames.",
 )
 SAME_VIDEO_SAYS = (
-    "sAUC's negatives come from the same video, so that what the whole video shows counts as chance: 0.03 lower.",
-    "sAUC's negatives lack the frame's own pixels, which gains more at smaller sizes: 0.65 at 710 × 1066 becomes "
-    "0.70 at 256 × 320.",
+    "sAUC's negatives come from the same video, so that what all of it shows counts as chance: lower, by 0.014 where "
+    "the other videos are only other quarters of one clip.",
+    "sAUC's negatives lack the frame's own pixels: 0.0003 more in a video of 700 frames, more in a short one.",
     "Assumed: a density of 1 dva in 8 bits; the script reads JPEG files whose blur and quality are not published. "
     "Quality 75 would move SIM by 0.0002 and CC by 0.0001.",
 )
@@ -47,7 +49,7 @@ MATLAB = {
 
 OURS = Protocol(
     name="ours",
-    source="this project: ARCHITECTURE.md 3.4 and pipeline.evaluate.metrics",
+    source="this project, pipeline.evaluate.metrics",
     size=(256, 320),
     resize="area",
     density=densities.exact,

@@ -18,6 +18,7 @@ from pipeline.evaluate.protocols import get, names, why_they_differ
 from pipeline.evaluate.score_table import AVERAGES, METRICS, SCORES, means
 from pipeline.evaluate.scorer import Scorer
 from pipeline.evaluate.variants import binary
+from pipeline.evaluate.variants_roc import sauc_expected
 from tests.evaluate.gaze import predicted, truth_at, watched
 
 ALL = names()
@@ -170,12 +171,28 @@ def test_negatives_of_the_same_video_lower_the_shuffled_auc_where_videos_differ(
     assert scored(replace(get("ours"), negatives=SAME_VIDEO), split)["sauc"] < scored(get("ours"), split)["sauc"] - 0.1
 
 
-def test_leaving_out_the_frame_s_own_pixels_raises_the_shuffled_auc_of_a_small_picture(split):
-    mean = {
-        size: np.mean([scored(replace(get("vinet-expected"), size=size), split, frame)["sauc"] for frame in range(6)])
-        for size in ((12, 16), (240, 320))
-    }
-    assert mean[12, 16] > mean[240, 320] + 0.01
+def test_a_pixel_that_many_frames_fixate_is_one_negative_which_raises_the_shuffled_auc_of_a_small_picture():
+    split = [watched(seed, name=f"a/{seed}", n_frames=40) for seed in range(4)]
+
+    def gain(protocol):
+        protocol = replace(protocol, negatives=OTHER_VIDEOS)
+        small, large = (
+            np.mean([scored(replace(protocol, size=size), split, frame)["sauc"] for frame in range(0, 40, 5)])
+            for size in ((15, 20), (240, 320))
+        )
+        return small - large
+
+    assert gain(get("vinet-expected")) > 0.01
+    assert gain(with_measure("vinet", "sauc", measures.sauc_exact)) < 0.005, "not where every fixation is a negative"
+
+
+def test_leaving_out_the_frame_s_own_pixels_raises_the_shuffled_auc(split):
+    truth, scorer = split[0], Scorer(get("vinet-expected"), split)
+    prepared, fixations = scorer.prepare(truth, predicted(truth, 1)), truth.counts(1, truth.size_px)
+    with_own = sauc_expected(prepared, fixations, truth.all_counts(truth.size_px))
+    assert scored(get("vinet-expected"), split)["sauc"] > with_own + 0.01
+    alone = [watched(7, n_frames=1)]
+    assert scored(get("vinet-expected"), alone, 0)["sauc"] is None, "nothing is left"
 
 
 def test_eleven_thresholds_make_the_shuffled_auc_of_a_faint_map_chance(split):
