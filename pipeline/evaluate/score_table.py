@@ -3,7 +3,8 @@
 Conventions
 -----------
 `STORE/scores/<run>.parquet`, columns as `SCORES`. A *run* is whatever gave the maps: a trained model, somebody's
-folder, a baseline. A frame without fixations has n_fixations 0 and no score (null): it is counted, and in no average.
+folder, a baseline. A frame without fixations has n_fixations 0 and no score (null): it is counted, and in no average;
+only where a published protocol scores such frames in some metric (SIM 0) do they weigh in that one.
 A metric that a protocol does not compute is null in all its rows. A frame whose map was missing or could not be scored
 has a `note` that says why, and no score. The schema's metadata hold, as JSON under the key `ave`, what the table is of.
 
@@ -66,8 +67,8 @@ def read_scores(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def scored(scores: pd.DataFrame) -> pd.DataFrame:
-    """Rows that count: with fixations, and a map that could be scored."""
-    return scores[(scores["n_fixations"] > 0) & scores["note"].isna()]
+    """Rows that count: with a map that could be scored, and a score in some metric."""
+    return scores[scores["note"].isna() & scores[list(METRICS)].notna().any(axis=1)]
 
 
 def means(scores: pd.DataFrame, average: str = "video") -> pd.DataFrame:
