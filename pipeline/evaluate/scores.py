@@ -1,65 +1,34 @@
-"""The score table: every predicted frame scored, beside what baselines get on the same frames.
+"""The score stage: a run's maps scored, and beside them, on the same frames, the maps that never change.
 
 Conventions
 -----------
-Saliency maps, fixation counts and density maps all have the saliency maps' size (32 × 40 for DAVE); scores are
-those of `metrics`. `scores.parquet` is long: one row a model and frame. A frame without fixations has n_fixations 0
-and no score (null): it is counted, and left out of the averages. Averages are per video, then over videos.
-
-Written: `scores.parquet`; `table.json` and `table.md`, the averages overall and per category, headed by how they
-were made.
+Written: `<run>.parquet`, `mep.parquet`, `centre.parquet`, `uniform.parquet`, score tables as `score_table` has them;
+`table.md`, `table.tex` and `table.csv`, the averages overall and per category. Scores are those of the protocols asked
+for. A frame without fixations is counted, and in no average.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import AveError
 from pipeline.evaluate import baselines
-from pipeline.evaluate.metrics import cc, nss
+from pipeline.evaluate.adding_up import check_overall
+from pipeline.evaluate.rendering import to_csv, to_latex, to_markdown
+from pipeline.evaluate.score_table import METRICS, OVERALL, means, read_scores, scored, write_scores
+from pipeline.evaluate.scoring import score_video, scorers_of
+from pipeline.evaluate.summary import Table
+from pipeline.evaluate.tables import leaderboard
+from pipeline.evaluate.truth import Truth, truths_of_shards
 from pipeline.export.reader import ShardSet
-from pipeline.signals.gaze import fixation_counts
 from pipeline.store.job import Job
-
-AVERAGING = "mean over the scored frames of a video, then over videos: every video weighs the same"
-OVERALL = "all"  # scope of a table's overall rows; the others are categories
-METRICS = ["nss", "cc"]
-
-SCORES = pa.schema(
-    [
-        ("stimulus", pa.string()),
-        ("corpus", pa.string()),
-        ("category", pa.string()),
-        ("frame", pa.int32()),
-        ("n_fixations", pa.int32()),
-        ("model", pa.string()),
-        *((name, pa.float64()) for name in METRICS),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Where one stimulus's observers looked, from frame 0 on.
-
-    `counts` are int32, `density` float32, both [frames, height, width].
-    """
-
-    stimulus: str
-    corpus: str
-    category: str
-    counts: NDArray[np.int32]
-    density: NDArray[np.float32]
 
 
 def build_item(job: Job) -> dict:
@@ -69,197 +38,125 @@ def build_item(job: Job) -> dict:
     ----------
     job : Job
         `files`: "shards" {"corpus/split": index.json} and "maps", the maps.parquet of a prediction.
+        `params`: "protocols", names of scoring protocols, the first of which makes the tables.
         The run's name is the item's: "dave-av" of "all/dave-av".
 
     Returns
     -------
     dict
-        Overall scores per model, and the counts of videos and frames.
+        Overall scores per run, and the counts of videos and frames.
 
     Raises
     ------
     AveError
         If maps and shards do not belong together, no frame has fixations, or there is no training split.
     """
-    maps = MapFile(job.files["maps"])
-    constant = fit_baselines(_of_split(job.files["shards"], "train"), maps.size)
-    rows: list[dict[str, Any]] = []
-    without_maps = []
-    for truth in read_truth(_of_split(job.files["shards"], maps.about["split"]), maps.size):
-        if truth.stimulus not in maps.groups:
-            without_maps.append(truth.stimulus)
-            continue
-        frames, saliency = maps.pop(truth)
-        rows += score_frames(truth, frames, saliency, job.name)
-        for name, still in constant.items():
-            rows += score_frames(truth, frames, np.broadcast_to(still, saliency.shape), name)
-    maps.check_all_taken()
-    scores = pa.Table.from_pylist(rows, schema=SCORES)
-    pq.write_table(scores, job.out / "scores.parquet", compression="zstd")
-    table = {**maps.about, "videos_without_maps": without_maps, **summarise(scores.to_pandas())}
-    (job.out / "table.json").write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (job.out / "table.md").write_text(to_markdown(table), encoding="utf-8")
-    overall = {row["model"]: {name: row[name] for name in METRICS} for row in table["rows"] if row["scope"] == OVERALL}
-    return {"overall": overall, "videos": table["videos"], "frames": table["frames"]}
+    maps, protocols = MapFile(job.files["maps"]), tuple(job.params["protocols"])
+    truths = list(truths_of_shards(of_split(job.files["shards"], maps.about["split"])))
+    maps.check(truths)
+    still = fit_baselines(of_split(job.files["shards"], "train"))
+    scorers = scorers_of(protocols, truths, still["mep"])
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in (job.name, *still)}
+    for truth in truths:
+        expected = range(0, truth.n_frames, maps.about["every"])
+        rows[job.name] += score_video(scorers, truth, maps.read(truth.stimulus), expected)
+        for name, one in still.items():
+            rows[name] += score_video(scorers, truth, ((frame, one) for frame in expected))
+    for name, own in rows.items():
+        about = {"run": name, "split": maps.about["split"], "every": maps.about["every"], "protocols": protocols}
+        write_scores(job.out / f"{name}.parquet", own, about | ({"maps": maps.about} if name == job.name else {}))
+    return _write_table(job, maps, list(rows), protocols[0])
+
+
+def _write_table(job: Job, maps: MapFile, runs: list[str], protocol: str) -> dict[str, Any]:
+    scores = {run: read_scores(job.out / f"{run}.parquet")[0].query("protocol == @protocol") for run in runs}
+    own = scores[job.name]
+    if scored(own).empty:
+        raise AveError(
+            f"None of the {len(own)} frames of {job.name} has fixations and a map, so there is nothing to score.",
+            remedy="Predict more frames, or look at the fixations of these videos.",
+            code="nothing-to-score",
+        )
+    table = leaderboard(scores)
+    check_overall(table)
+    table = replace(table, title=f"Scores on the {maps.about['split']} split", remarks=(*_said(maps), *table.remarks))
+    for name, render in (("table.md", to_markdown), ("table.tex", to_latex), ("table.csv", to_csv)):
+        (job.out / name).write_text(render(table), encoding="utf-8")
+    overall = {run: means(rows).set_index("scope").loc[OVERALL, list(METRICS)] for run, rows in scores.items()}
+    counted = scored(own)
+    return {
+        "overall": {run: {name: float(value) for name, value in row.dropna().items()} for run, row in overall.items()},
+        "videos": int(counted["stimulus"].nunique()),
+        "frames": {"scored": len(counted), "without_fixations": int((own["n_fixations"] == 0).sum())},
+    }
+
+
+def _said(maps: MapFile) -> Iterator[str]:
+    """What a reader must know of the run whose maps these are."""
+    about, run = maps.about, maps.about["run"]
+    if about["every"] > 1:
+        yield f"Frames 0, {about['every']}, {2 * about['every']} … of each video."
+    yield f"Weights of step {run['best']['step']}, the best on val (loss {run['best']['val_loss']:.3f})."
+    if about["split"] == "val":
+        yield "These are the videos that the weights were chosen on; they flatter the model a little."
+    if run["stopped"]:
+        yield f"Training stopped early: the loss of step {run['stopped']['step']} was {run['stopped']['loss']}."
 
 
 class MapFile:
-    """A maps.parquet: its metadata, and each stimulus's maps, to be taken once.
+    """A maps.parquet as `pipeline.learn.predict` writes it.
 
     Attributes
     ----------
     about : dict
-        Size, split, every-how-many frames, and the run; see `pipeline.learn.predict`.
-    size : (int, int)
-        Height and width of the maps.
-    groups : dict
-        Row group of each stimulus not yet taken.
+        Size, split, every-how-many frames, and the run.
     """
 
     def __init__(self, path: Any):
         self._file = pq.ParquetFile(path)
         self.about: dict[str, Any] = json.loads(self._file.schema_arrow.metadata[b"ave"])
-        self.size = (self.about["height"], self.about["width"])
+        self._size = (self.about["height"], self.about["width"])
         numbers = range(self._file.num_row_groups)
-        self.groups = {self._file.read_row_group(n, ["stimulus"])[0][0].as_py(): n for n in numbers}
+        self._groups = {self._file.read_row_group(n, ["stimulus"])[0][0].as_py(): n for n in numbers}
 
-    def pop(self, truth: Truth) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Frames [n] and maps [n, height, width] of a stimulus; every frame has to exist in the truth."""
-        table = self._file.read_row_group(self.groups.pop(truth.stimulus), ["frame", "map"])
-        frames = table["frame"].to_numpy()
-        if frames.min() < 0 or frames.max() >= len(truth.counts):
+    def read(self, stimulus: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Frame and map [height, width], one after another; nothing where the stimulus has none."""
+        if stimulus in self._groups:
+            table = self._file.read_row_group(self._groups[stimulus], ["frame", "map"])
+            maps = table["map"].combine_chunks().flatten().to_numpy().reshape(-1, *self._size)
+            yield from zip(table["frame"].to_pylist(), maps, strict=True)
+
+    def check(self, truths: list[Truth]) -> None:
+        """Refuse maps of stimuli and frames that the truth does not have.
+
+        Raises
+        ------
+        AveError
+            Code "maps-of-other-shards".
+        """
+        n_frames = {truth.stimulus: truth.n_frames for truth in truths}
+        strangers = sorted(set(self._groups) - set(n_frames))
+        wrong = [f"{', '.join(strangers)}: not in the {self.about['split']} shards"] if strangers else []
+        for stimulus in set(self._groups) & set(n_frames):
+            last = max(self._file.read_row_group(self._groups[stimulus], ["frame"])["frame"].to_pylist())
+            if last >= n_frames[stimulus]:
+                wrong.append(f"{stimulus}: up to frame {last}, the shards hold {n_frames[stimulus]} frames")
+        if wrong:
             raise AveError(
-                f"{truth.stimulus}: maps up to frame {frames.max()}, the shards hold {len(truth.counts)} frames.",
+                f"Maps of {'; '.join(wrong)}.",
                 remedy="The maps are of other shards; predict again.",
                 code="maps-of-other-shards",
             )
-        return frames, table["map"].combine_chunks().flatten().to_numpy().reshape(-1, *self.size)
-
-    def check_all_taken(self) -> None:
-        """Raise if maps are left over: they are of stimuli that the shards do not have."""
-        if self.groups:
-            raise AveError(
-                f"Maps of {', '.join(sorted(self.groups))}: not in the {self.about['split']} shards.",
-                remedy="The maps are of other shards; predict again.",
-                code="maps-of-other-shards",
-            )
 
 
-def fit_baselines(train: ShardSet, size: tuple[int, int]) -> dict[str, NDArray[np.float64]]:
+def fit_baselines(train: ShardSet) -> dict[str, NDArray[np.float64]]:
     """The maps that never change: mean eye position and centre Gaussian of the training split, and uniform."""
     heads = map(train.head, range(len(train)))
     mep = baselines.mean_eye_position((head.facts.stimulus, head.density) for head in heads)
-    if mep.shape != size:
-        raise AveError(
-            f"The shards' density maps are {mep.shape[0]} × {mep.shape[1]}, the saliency maps {size[0]} × {size[1]}.",
-            remedy="Build the density maps at the model's size (density_height, density_width).",
-            code="map-size",
-        )
-    centre = baselines.centre_gaussian(size, baselines.spread_about_centre(mep))
-    return {"mep": mep, "centre": centre, "uniform": baselines.uniform(size)}
+    centre = baselines.centre_gaussian(mep.shape, baselines.spread_about_centre(mep))
+    return {"mep": mep, "centre": centre, "uniform": baselines.uniform(mep.shape)}
 
 
-def read_truth(shards: ShardSet, size: tuple[int, int]) -> Iterator[Truth]:
-    """Fixation counts and densities of one stimulus after another, in the order of the shards."""
-    for _, numbers in itertools.groupby(range(len(shards)), key=lambda number: shards.entries[number].row["stimulus"]):
-        heads = [shards.head(number) for number in numbers]
-        facts = heads[0].facts
-        counts = [
-            fixation_counts(points["x_px"], points["y_px"], (facts.height_px, facts.width_px), size)
-            for head in heads
-            for points in map(head.points, range(head.facts.n_targets))
-        ]
-        density = np.concatenate([head.density for head in heads])
-        yield Truth(facts.stimulus, facts.corpus, facts.category, np.stack(counts), density)
-
-
-def score_frames(truth: Truth, frames: NDArray, maps: NDArray, model: str) -> Iterator[dict[str, Any]]:
-    """One row of the score table for each frame [n] and its map [n, height, width]."""
-    for frame, saliency in zip(frames.tolist(), maps, strict=True):
-        counts = truth.counts[frame]
-        n_fixations = int(counts.sum())
-        yield {
-            "stimulus": truth.stimulus,
-            "corpus": truth.corpus,
-            "category": truth.category,
-            "frame": frame,
-            "n_fixations": n_fixations,
-            "model": model,
-            "nss": nss(saliency, counts) if n_fixations else None,
-            "cc": cc(saliency, truth.density[frame]) if n_fixations else None,
-        }
-
-
-def summarise(scores: pd.DataFrame) -> dict[str, Any]:
-    """Average a score table per video, then over videos, overall and per category.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Columns as `SCORES`. The models keep their order.
-
-    Returns
-    -------
-    dict
-        `averaging` in words; `videos` scored; `frames` {"scored", "without_fixations"} per model; `rows`, each with
-        `model`, `scope` ("all" or a category), `videos` and the scores.
-
-    Raises
-    ------
-    AveError
-        If no frame has fixations.
-    """
-    scored = scores[scores["n_fixations"] > 0]
-    if scored.empty:
-        raise AveError(
-            f"None of the {len(scores)} rows has fixations, so there is nothing to score.",
-            remedy="Predict more frames, or look at the fixations of these videos.",
-            code="nothing-to-score",
-        )
-    videos = scored.groupby(["model", "category", "stimulus"], sort=False)[METRICS].mean().reset_index()
-    scopes = {OVERALL: videos, **dict(iter(videos.groupby("category")))}
-    rows = [
-        {"model": model, "scope": scope, "videos": len(own), **own[METRICS].mean().to_dict()}
-        for scope, within in scopes.items()
-        for model, own in within.groupby("model", sort=False)
-    ]
-    n_models = scores["model"].nunique()
-    counts = {"scored": len(scored) // n_models, "without_fixations": (len(scores) - len(scored)) // n_models}
-    return {"averaging": AVERAGING, "videos": int(videos["stimulus"].nunique()), "frames": counts, "rows": rows}
-
-
-def to_markdown(table: Mapping[str, Any]) -> str:
-    """The table as a page: how it was made, then the models down and the scopes across."""
-    frames, best, stopped = table["frames"], table["run"]["best"], table["run"]["stopped"]
-    lines = [
-        f"# Scores on the {table['split']} split",
-        "",
-        f"* Averaging: {table['averaging']}.",
-        f"* {table['videos']} videos, frames 0, {table['every']}, {2 * table['every']} …: {frames['scored']} scored, "
-        f"{frames['without_fixations']} without fixations (counted here, in no average).",
-        f"* Maps, fixation counts and densities at {table['height']} × {table['width']}.",
-        f"* Weights of step {best['step']}, the best on val (loss {best['val_loss']:.3f}).",
-    ]
-    if table["split"] == "val":
-        lines.append("* These are the videos that the weights were chosen on; they flatter the model a little.")
-    if stopped:
-        lines.append(f"* Training stopped early: the loss of step {stopped['step']} was {stopped['loss']}.")
-    if table["videos_without_maps"]:
-        lines.append(f"* Not scored, for want of maps: {', '.join(table['videos_without_maps'])}.")
-    return "\n".join([*lines, "", *_grid(table["rows"])]) + "\n"
-
-
-def _grid(rows: list[dict[str, Any]]) -> list[str]:
-    """Markdown rows, one a model, with a column for each metric and scope."""
-    cells = {(row["model"], row["scope"]): row for row in rows}
-    models, scopes = (list(dict.fromkeys(row[key] for row in rows)) for key in ("model", "scope"))
-    columns = list(itertools.product(METRICS, scopes))
-    head = [f"{metric.upper()} {scope} ({cells[models[0], scope]['videos']})" for metric, scope in columns]
-    grid = [["model", *head], ["---", *["---:"] * len(head)]]
-    grid += [[model, *(f"{cells[model, scope][metric]:.3f}" for metric, scope in columns)] for model in models]
-    return [f"| {' | '.join(row)} |" for row in grid]
-
-
-def _of_split(shards: Mapping[str, Any], split: str) -> ShardSet:
+def of_split(shards: Mapping[str, Any], split: str) -> ShardSet:
     """All samples of one split out of {"corpus/split": index.json}."""
     return ShardSet([path for name, path in sorted(shards.items()) if name.split("/")[1] == split])
