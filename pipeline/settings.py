@@ -117,6 +117,7 @@ class Settings:
     # prediction and scores
     predict_split: str = "val"
     predict_every: int = 1
+    score_protocols: tuple[str, ...] = ("ours",)  # see `pipeline.evaluate.protocols`
     # what `--executor slurm` asks the queue for; nothing of it reaches a byte of the store
     slurm_jobs: int = 0
     slurm_cores: int = 0

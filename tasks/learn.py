@@ -27,7 +27,7 @@ class Predict(StageTask):
 
 
 class Score(StageTask):
-    """NSS and CC of those maps beside the mean eye position."""
+    """Scores of those maps beside the baselines, by the protocols asked for."""
 
     stage = "score"
 

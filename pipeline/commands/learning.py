@@ -113,7 +113,7 @@ def _train(store: Path, world: Settings, seed: int, modality: str, executor: str
 
 def _score(store: Path, world: Settings, runs: list[Path]) -> dict[str, dict[str, float]]:
     """Scores of one seed's runs on the test split, named as `ordering.ROWS` has them."""
-    from pipeline.learn.swapped import score_test
+    from pipeline.learn.trial import score_test
 
     built = Build(world, store)
     shards = {}

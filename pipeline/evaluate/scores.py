@@ -24,7 +24,6 @@ from pipeline.evaluate.adding_up import check_overall
 from pipeline.evaluate.rendering import to_csv, to_latex, to_markdown
 from pipeline.evaluate.score_table import METRICS, OVERALL, means, read_scores, scored, write_scores
 from pipeline.evaluate.scoring import score_video, scorers_of
-from pipeline.evaluate.summary import Table
 from pipeline.evaluate.tables import leaderboard
 from pipeline.evaluate.truth import Truth, truths_of_shards
 from pipeline.export.reader import ShardSet
@@ -69,7 +68,8 @@ def build_item(job: Job) -> dict:
 
 
 def _write_table(job: Job, maps: MapFile, runs: list[str], protocol: str) -> dict[str, Any]:
-    scores = {run: read_scores(job.out / f"{run}.parquet")[0].query("protocol == @protocol") for run in runs}
+    tables = {run: read_scores(job.out / f"{run}.parquet")[0] for run in runs}
+    scores = {run: table[table["protocol"] == protocol] for run, table in tables.items()}
     own = scores[job.name]
     if scored(own).empty:
         raise AveError(

@@ -185,10 +185,10 @@ _TABLE = (
     ),
     Stage(
         "score",
-        1,
+        2,
         "pipeline.evaluate.scores:build_item",
         ("shards", "predict"),
-        {},
+        {"protocols": "score_protocols"},
         "{predict_split}",
         pooled=True,
         libraries=("numpy", "scipy", "pyarrow"),

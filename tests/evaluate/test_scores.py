@@ -12,7 +12,10 @@ import pytest
 
 from pipeline.errors import AveError
 from pipeline.evaluate import scores
-from pipeline.evaluate.metrics import cc, nss
+from pipeline.evaluate.protocols import get
+from pipeline.evaluate.score_table import METRICS, SCORES, read_scores
+from pipeline.evaluate.scorer import Scorer
+from pipeline.evaluate.truth import truths_of_shards
 from pipeline.export.reader import ShardSet
 from pipeline.store.job import Job
 from tests.learn.tiny import BLIND_FRAME, STIMULI, make_shards
@@ -46,114 +49,118 @@ def random_maps(stimuli=VAL, frames=range(0, 20, EVERY)):
     return {name: {frame: random.random(SIZE, dtype=np.float32) for frame in frames} for name in stimuli}
 
 
-def score(shards, tmp_path, shown, **about):
+def score(shards, tmp_path, shown, protocols=("ours",), **about):
     out = tmp_path / "score"
     out.mkdir()
     maps = write_maps(tmp_path / "maps.parquet", shown, **about)
-    facts = scores.build_item(Job("score", "all/dave-av", out, {"shards": shards, "maps": maps}))
-    return facts, pd.read_parquet(out / "scores.parquet"), json.loads((out / "table.json").read_text()), out
+    job = Job("score", "all/dave-av", out, {"shards": shards, "maps": maps}, {}, {"protocols": list(protocols)})
+    return scores.build_item(job), out
 
 
-def truth_of(shards, stimulus):
-    return next(t for t in scores.read_truth(ShardSet([shards["coutrot1/val"]]), SIZE) if t.stimulus == stimulus)
+def rows_of(out, run="dave-av"):
+    return read_scores(out / f"{run}.parquet")[0]
 
 
-def test_one_row_a_frame_and_model_with_the_published_columns(shards, tmp_path):
-    _, rows, _, _ = score(shards, tmp_path, random_maps())
-    assert list(rows.columns) == ["stimulus", "corpus", "category", "frame", "n_fixations", "model", "nss", "cc"]
-    assert list(rows["model"].unique()) == ["dave-av", "mep", "centre", "uniform"]
-    assert len(rows) == 4 * 3 * 5
-    assert not rows.duplicated(["stimulus", "frame", "model"]).any()
+def truths_of(shards, split="coutrot1/val"):
+    return list(truths_of_shards(ShardSet([shards[split]])))
 
 
-def test_each_score_is_the_metric_of_that_map_and_that_frames_fixations(shards, tmp_path):
+def test_one_row_a_frame_and_protocol_with_the_published_columns(shards, tmp_path):
+    _, out = score(shards, tmp_path, random_maps(), protocols=("ours", "stavis"))
+    names = {"dave-av", "mep", "centre", "uniform"}
+    assert {path.stem for path in out.glob("*.parquet")} == names
+    for name in names:
+        rows = rows_of(out, name)
+        assert list(rows.columns) == SCORES.names
+        assert len(rows) == 2 * 3 * 5
+        assert not rows.duplicated(["protocol", "stimulus", "frame"]).any()
+    _, about = read_scores(out / "dave-av.parquet")
+    assert (about["split"], about["every"], about["protocols"]) == ("val", EVERY, ["ours", "stavis"])
+
+
+def test_each_score_is_the_protocols_of_that_map_and_that_frames_fixations(shards, tmp_path):
     shown = random_maps()
-    _, rows, _, _ = score(shards, tmp_path, shown)
-    for row in rows[rows["model"] == "dave-av"].itertuples():
-        truth = truth_of(shards, row.stimulus)
-        assert row.n_fixations == truth.counts[row.frame].sum()
-        if row.n_fixations:
-            assert row.nss == nss(shown[row.stimulus][row.frame], truth.counts[row.frame])
-            assert row.cc == cc(shown[row.stimulus][row.frame], truth.density[row.frame])
+    _, out = score(shards, tmp_path, shown)
+    truths = truths_of(shards)
+    mep = scores.fit_baselines(ShardSet([shards["diem/train"]]))["mep"]
+    scorer = Scorer(get("ours"), truths, mep)
+    by_name = {truth.stimulus: truth for truth in truths}
+    for row in rows_of(out).itertuples():
+        expected = scorer.score(by_name[row.stimulus], row.frame, shown[row.stimulus][row.frame])
+        assert row.n_fixations == expected["n_fixations"]
+        for metric in get("ours").metrics:
+            if row.n_fixations:
+                assert getattr(row, metric) == expected[metric], metric
+            else:
+                assert np.isnan(getattr(row, metric))
 
 
-def test_the_truth_itself_beats_the_mean_eye_position_and_uniform_is_zero(shards, tmp_path):
-    shown = {name: dict(enumerate(truth_of(shards, name).density)) for name in VAL}
-    facts, _, _, _ = score(shards, tmp_path, shown)
+def test_the_truth_itself_beats_the_mean_eye_position_and_uniform_is_at_chance(shards, tmp_path):
+    shown = {t.stimulus: {k: t.density(k, SIZE) for k in range(0, t.n_frames, EVERY)} for t in truths_of(shards)}
+    facts, _ = score(shards, tmp_path, shown)
     overall = facts["overall"]
     assert overall["dave-av"]["nss"] > overall["mep"]["nss"] + 1
-    assert overall["dave-av"]["cc"] == pytest.approx(1)
-    assert overall["uniform"] == {"nss": 0, "cc": 0}
+    assert overall["dave-av"]["cc"] > 0.98
+    assert (overall["uniform"]["nss"], overall["uniform"]["auc_judd"], overall["uniform"]["sauc"]) == (0, 0.5, 0.5)
+    assert overall["mep"]["ig"] == pytest.approx(0, abs=1e-6)  # it is what is gained over
 
 
 def test_a_frame_without_fixations_is_counted_and_not_scored(shards, tmp_path):
-    facts, rows, table, _ = score(shards, tmp_path, random_maps())
+    facts, out = score(shards, tmp_path, random_maps())
+    rows = rows_of(out)
     blind = rows[rows["frame"] == BLIND_FRAME]
-    assert len(blind) == 4 * 3
-    assert (blind["n_fixations"] == 0).all()
-    assert blind[["nss", "cc"]].isna().all(axis=None)
-    assert facts["frames"] == table["frames"] == {"scored": 12, "without_fixations": 3}
+    assert len(blind) == 3
+    assert blind[list(METRICS)].isna().all().all()
+    assert facts["frames"] == {"scored": 12, "without_fixations": 3}
+    assert facts["videos"] == 3
 
 
-def test_the_overall_row_is_the_average_of_the_categories_weighted_by_videos(shards, tmp_path):
-    _, rows, table, _ = score(shards, tmp_path, random_maps())
-    cells = {(row["model"], row["scope"]): row for row in table["rows"]}
-    for model in ("dave-av", "mep", "centre"):
-        parts = [cells[model, scope] for scope in ("misc", "social")]
-        assert [part["videos"] for part in parts] == [1, 2]
-        for metric in scores.METRICS:
-            assert cells[model, "all"][metric] == pytest.approx((parts[0][metric] + 2 * parts[1][metric]) / 3)
-    ours = rows[rows["model"] == "dave-av"]
-    by_video = ours.groupby("stimulus")["nss"].mean()
-    assert cells["dave-av", "all"]["nss"] == pytest.approx(by_video.mean())
+def test_a_frame_without_a_map_is_told_and_in_no_average(shards, tmp_path):
+    shown = random_maps(VAL[:2])
+    del shown[VAL[0]][0]
+    facts, out = score(shards, tmp_path, shown)
+    rows = rows_of(out)
+    missing = rows[rows["note"] == "no map"]
+    assert set(zip(missing["stimulus"], missing["frame"], strict=True)) == {(VAL[0], 0)} | {
+        (VAL[2], frame) for frame in range(0, 20, EVERY)
+    }
+    assert facts["videos"] == 2
+    assert "5 without a map" in (out / "table.md").read_text()
 
 
-def test_averages_are_per_video_and_not_per_frame():
-    row = {"corpus": "c", "category": "misc", "n_fixations": 1, "model": "m", "cc": 0.0}
-    long = [{**row, "stimulus": "c/long", "frame": k, "nss": 1.0} for k in range(9)]
-    table = scores.summarise(pd.DataFrame([*long, {**row, "stimulus": "c/short", "frame": 0, "nss": 3.0}]))
-    assert table["rows"][0]["nss"] == 2.0
-    assert "over videos" in table["averaging"]
-
-
-def test_the_page_is_headed_by_how_it_was_made(shards, tmp_path):
-    stopped = {"step": 31, "loss": "nan", "clips": ["diem/left:3"]}
-    _, _, table, out = score(shards, tmp_path, random_maps(VAL[:2]), run={**RUN, "stopped": stopped})
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (RUN, "Weights of step 20, the best on val (loss 1.500)."),
+        (RUN, "These are the videos that the weights were chosen on"),
+        ({**RUN, "stopped": {"step": 7, "loss": "nan"}}, "Training stopped early: the loss of step 7 was nan."),
+    ],
+)
+def test_the_table_says_what_a_reader_must_know_of_the_run(shards, tmp_path, run, said):
+    _, out = score(shards, tmp_path, random_maps(), run=run)
     page = (out / "table.md").read_text()
-    assert scores.AVERAGING in page
-    assert "8 scored, 2 without fixations" in page
-    assert "Training stopped early: the loss of step 31 was nan" in page
-    assert f"Not scored, for want of maps: {VAL[2]}" in page
-    assert table["videos_without_maps"] == VAL[2:]
-    mep = next(row for row in table["rows"] if (row["model"], row["scope"]) == ("mep", "all"))
-    assert f"| mep | {mep['nss']:.3f} |" in page
+    assert said in page
+    assert "Frames 0, 4, 8 … of each video." in page
+    assert "| all | dave-av | 3 | 12 |" in page
 
 
-def test_the_mean_eye_position_comes_from_the_training_split_alone(shards):
-    train = ShardSet([shards["diem/train"]])
-    mep = scores.fit_baselines(train, SIZE)["mep"]
-    halves = [np.mean([m for m in np.load(_density_of(shards, name)) if m.any()], axis=0) for name in ("left", "right")]
-    np.testing.assert_allclose(mep, np.mean(halves, axis=0), rtol=1e-5, atol=1e-9)
-
-
-def _density_of(shards, name):
-    return shards["diem/train"].parents[3] / "stages" / "diem" / name / "density.npy"
-
-
-def test_scoring_twice_writes_the_same_bytes(shards, tmp_path):
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        score(shards, tmp_path / name, random_maps())
-    for file in ("scores.parquet", "table.json", "table.md"):
-        first, second = ((tmp_path / name / "score" / file).read_bytes() for name in ("first", "second"))
-        assert first == second
+def test_the_tables_hold_the_same_numbers_in_every_form(shards, tmp_path):
+    facts, out = score(shards, tmp_path, random_maps())
+    rows = pd.read_csv(out / "table.csv")
+    for run, metrics in facts["overall"].items():
+        for metric, value in metrics.items():
+            own = rows[(rows["scope"] == "all") & (rows["run"] == run) & (rows["metric"] == metric)]
+            assert own["mean"].item() == pytest.approx(value)
+    nss = f"{facts['overall']['mep']['nss']:.2f}"
+    for name in ("table.md", "table.tex"):
+        assert nss in next(line for line in (out / name).read_text().splitlines() if "all" in line and " mep " in line)
 
 
 @pytest.mark.parametrize(
     ("shown", "words"),
     [
         ({"coutrot1/else": {0: np.ones(SIZE)}}, "Maps of coutrot1/else: not in the val shards"),
-        ({VAL[0]: {20: np.ones(SIZE)}}, "maps up to frame 20, the shards hold 20 frames"),
+        ({VAL[0]: {20: np.ones(SIZE)}}, "up to frame 20, the shards hold 20 frames"),
         ({VAL[0]: {BLIND_FRAME: np.ones(SIZE)}}, "nothing to score"),
     ],
     ids=["another stimulus", "a frame too late", "only a frame without fixations"],
@@ -163,9 +170,15 @@ def test_maps_that_cannot_be_scored_are_refused(shards, tmp_path, shown, words):
         score(shards, tmp_path, shown)
 
 
-def test_maps_of_another_size_are_refused(shards, tmp_path):
-    with pytest.raises(AveError, match="density maps are 32 × 40, the saliency maps 16 × 20"):
-        score(shards, tmp_path, {VAL[0]: {0: np.ones((16, 20))}}, height=16, width=20)
+def test_maps_of_any_size_are_scored(shards, tmp_path):
+    shown = {t.stimulus: {k: t.density(k, (16, 20)) for k in range(0, 20, EVERY)} for t in truths_of(shards)}
+    facts, _ = score(shards, tmp_path, shown, height=16, width=20)
+    assert facts["overall"]["dave-av"]["cc"] > 0.9
+
+
+def test_an_unknown_protocol_names_the_nearest(shards, tmp_path):
+    with pytest.raises(AveError, match="Unknown protocol 'stavs'"):
+        score(shards, tmp_path, random_maps(), protocols=("stavs",))
 
 
 def test_without_training_shards_there_is_no_baseline(shards, tmp_path):
