@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pipeline.evaluate import metrics, variants, variants_roc
+from pipeline.evaluate.checks import Counts, Map, checked_counts, checked_map
 
 
 @dataclass(frozen=True)
@@ -43,43 +45,60 @@ class Frame:
     baseline: Any
     draw: Callable[[str], Generator]
 
+    # What the exact metrics share: each picture is looked at once, and the map ordered once for both AUCs.
+
+    @cached_property
+    def map(self) -> Map:
+        """The saliency map, checked."""
+        return checked_map(self.saliency, "saliency")
+
+    @cached_property
+    def hits(self) -> Counts:
+        """The fixations, checked."""
+        return checked_counts(self.fixations, "fixations", self.map.shape)
+
+    @cached_property
+    def truth(self) -> Map:
+        """The density, checked."""
+        return checked_map(self.density, "density", self.map.shape, lowest=0)
+
 
 Measure = Callable[[Frame], float]
 
 
 def nss_exact(f: Frame) -> float:
     """mean over all fixations, standard deviation over N"""
-    return metrics.nss(f.saliency, f.fixations)
+    return metrics.nss(f.map, f.hits)
 
 
 def auc_judd_exact(f: Frame) -> float:
     """exact area by ranks, ties count half"""
-    return metrics.auc_judd(f.saliency, f.fixations)
+    return metrics.auc_judd(f.map, f.hits)
 
 
 def sauc_exact(f: Frame) -> float:
     """exact area by ranks against all negatives, ties count half"""
-    return metrics.sauc(f.saliency, f.fixations, f.negatives)
+    return metrics.sauc(f.map, f.hits, f.negatives)
 
 
 def cc_exact(f: Frame) -> float:
     """Pearson's correlation in double precision, 0 for a constant map"""
-    return metrics.cc(f.saliency, f.density)
+    return metrics.cc(f.map, f.truth)
 
 
 def sim_exact(f: Frame) -> float:
     """no minimum subtracted"""
-    return metrics.sim(f.saliency, f.density)
+    return metrics.sim(f.map, f.truth)
 
 
 def kld_exact(f: Frame) -> float:
     """eps 2.2e-16, an all-zero map stands for the uniform one"""
-    return metrics.kld(f.saliency, f.density)
+    return metrics.kld(f.map, f.truth)
 
 
 def ig_exact(f: Frame) -> float:
     """no minimum subtracted"""
-    return metrics.information_gain(f.saliency, f.fixations, f.baseline)
+    return metrics.information_gain(f.map, f.hits, f.baseline)
 
 
 def nss_matlab(f: Frame) -> float:

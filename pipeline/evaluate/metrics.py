@@ -14,6 +14,10 @@ is nothing to compare with: no pixel without a fixation for AUC-Judd, no negativ
 A constant map says nothing: AUCs 0.5, NSS and CC 0. An all-zero map is a constant map, so where a
 map must sum to 1 it stands for the uniform distribution.
 
+No score depends on the map's scale, nor on the density's or the baseline's. An array may be given as
+what `checks.checked_map` or `checks.checked_counts` made of it, which saves looking at it again
+(negatives and baseline of a video's thousand frames); `frame_scores.score_frame` is all seven at once.
+
 Public codes differ from these definitions and among each other (N - 1, minimum subtracted, lines
 between thresholds, sampled negatives, binary pictures); those are protocols, with names of their own.
 
@@ -28,14 +32,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from pipeline.evaluate.checks import BLOCK_PIXELS, centred_blocks, checked_counts, checked_map, distribution_blocks
+from pipeline.evaluate.checks import (
+    CountsLike,
+    MapLike,
+    centred_blocks,
+    checked_counts,
+    checked_map,
+    distribution_blocks,
+)
+from pipeline.evaluate.ranks import ranks, weighted_order
 
 EPS = 2.220446e-16  # one part in 2^52, as the public KL code has it
 
 
-def nss(saliency: ArrayLike, fixations: ArrayLike) -> float:
+def nss(saliency: MapLike, fixations: CountsLike) -> float:
     """Normalised scanpath saliency: how many standard deviations above its mean the map is where people looked.
 
     Parameters
@@ -47,8 +58,9 @@ def nss(saliency: ArrayLike, fixations: ArrayLike) -> float:
     Returns
     -------
     score : float
-        Unbounded, 0 is chance. Population standard deviation (divided by N). 0 for a constant map,
-        NaN without fixations.
+        Unbounded, 0 is chance. Population standard deviation (divided by N). 0 for a constant map, NaN
+        without fixations. One fixation: the standardised value of its pixel, at most sqrt(N - 1) on N
+        pixels; several on one pixel: the same.
 
     Raises
     ------
@@ -74,13 +86,12 @@ def nss(saliency: ArrayLike, fixations: ArrayLike) -> float:
         return math.nan
     if predicted.is_constant:
         return 0.0
-    squares = sum(float(np.dot(s, s)) for (s,) in centred_blocks(predicted))
-    deviation = math.sqrt(squares / predicted.pixels.size)
+    deviation = math.sqrt(predicted.squares / predicted.pixels.size)
     above = np.dot(hits.count, predicted.pixels[hits.pixel] - np.float64(predicted.mean)) / hits.total
     return float(above / deviation)
 
 
-def auc_judd(saliency: ArrayLike, fixations: ArrayLike) -> float:
+def auc_judd(saliency: MapLike, fixations: CountsLike) -> float:
     """Area under the ROC curve: does the map rank fixated pixels above all the others?
 
     Of all pairs (fixation, pixel without a fixation) the share in which the fixation's value is
@@ -95,6 +106,7 @@ def auc_judd(saliency: ArrayLike, fixations: ArrayLike) -> float:
     -------
     score : float
         0 .. 1, 0.5 is chance and a constant map. NaN without fixations, or without a pixel that has none.
+        One fixation: the share of the other pixels that are below it; several on one pixel: the same.
 
     Raises
     ------
@@ -121,13 +133,13 @@ def auc_judd(saliency: ArrayLike, fixations: ArrayLike) -> float:
         return math.nan
     fixated = predicted.pixels[hits.pixel]
     # Rank the fixated values among all pixels, then take off what they find among themselves.
-    lower, equal = _ranks(fixated, _in_order(predicted.pixels))
-    own_lower, own_equal = _ranks(fixated, np.sort(fixated))
+    lower, equal = ranks(fixated, predicted.order)
+    own_lower, own_equal = ranks(fixated, np.sort(fixated))
     wins_twice = 2 * (lower - own_lower) + equal - own_equal
     return int(np.dot(hits.count, wins_twice)) / (2 * hits.total * n_others)
 
 
-def sauc(saliency: ArrayLike, fixations: ArrayLike, negatives: ArrayLike) -> float:
+def sauc(saliency: MapLike, fixations: CountsLike, negatives: CountsLike) -> float:
     """Shuffled AUC: does the map rank this frame's fixations above fixations made elsewhere?
 
     Of all pairs (fixation, negative) the share in which the fixation's value is the higher one;
@@ -143,7 +155,9 @@ def sauc(saliency: ArrayLike, fixations: ArrayLike, negatives: ArrayLike) -> flo
     Returns
     -------
     score : float
-        0 .. 1, 0.5 is chance and a constant map. NaN without fixations or without negatives.
+        0 .. 1, 0.5 is chance and a constant map. NaN without fixations or without negatives. One
+        fixation: the share of the negatives below it; several on one pixel: the same. A negative on a
+        fixated pixel is a tie.
 
     Raises
     ------
@@ -167,14 +181,12 @@ def sauc(saliency: ArrayLike, fixations: ArrayLike, negatives: ArrayLike) -> flo
     others = checked_counts(negatives, "negatives", predicted.shape)
     if hits.total == 0 or others.total == 0:
         return math.nan
-    values = predicted.pixels[others.pixel]
-    order = np.argsort(values)
-    weight = np.concatenate([[0], np.cumsum(others.count[order])])
-    lower, equal = _ranks(predicted.pixels[hits.pixel], values[order], weight)
+    ordered, weight = weighted_order(predicted.pixels[others.pixel], others.count)
+    lower, equal = ranks(predicted.pixels[hits.pixel], ordered, weight)
     return int(np.dot(hits.count, 2 * lower + equal)) / (2 * hits.total * others.total)
 
 
-def cc(saliency: ArrayLike, density: ArrayLike) -> float:
+def cc(saliency: MapLike, density: MapLike) -> float:
     """Pearson's correlation of a saliency map and a fixation density map, over pixels.
 
     Parameters
@@ -186,7 +198,8 @@ def cc(saliency: ArrayLike, density: ArrayLike) -> float:
     Returns
     -------
     score : float
-        -1 .. 1. 0 if either map is constant, NaN if the density is all zeros.
+        -1 .. 1. 0 if either map is constant, NaN if the density is all zeros (an empty frame). One
+        fixation, or several on one pixel, give the same density up to its scale, and the same score.
 
     Raises
     ------
@@ -211,15 +224,12 @@ def cc(saliency: ArrayLike, density: ArrayLike) -> float:
         return math.nan
     if predicted.is_constant or truth.is_constant:
         return 0.0
-    sg = ss = gg = 0.0
-    for s, g in centred_blocks(predicted, truth):
-        sg += float(np.dot(s, g))
-        ss += float(np.dot(s, s))
-        gg += float(np.dot(g, g))
-    return min(1.0, max(-1.0, sg / math.sqrt(ss * gg)))  # a rounding error must not leave the bounds
+    products = sum(float(np.dot(s, g)) for s, g in centred_blocks(predicted, truth))
+    deviations = math.sqrt(predicted.squares) * math.sqrt(truth.squares)
+    return min(1.0, max(-1.0, products / deviations))  # a rounding error must not leave the bounds
 
 
-def sim(saliency: ArrayLike, density: ArrayLike) -> float:
+def sim(saliency: MapLike, density: MapLike) -> float:
     """Similarity: the mass that two distributions have in common, Σ min(s / Σs, g / Σg).
 
     No minimum is subtracted, unlike in the MATLAB code: a map on a pedestal is another prediction.
@@ -234,7 +244,8 @@ def sim(saliency: ArrayLike, density: ArrayLike) -> float:
     Returns
     -------
     score : float
-        0 .. 1. NaN if the density is all zeros.
+        0 .. 1. NaN if the density is all zeros (an empty frame). A constant map is the uniform
+        distribution. One fixation, or several on one pixel: as for `cc`.
 
     Raises
     ------
@@ -261,7 +272,7 @@ def sim(saliency: ArrayLike, density: ArrayLike) -> float:
     return min(1.0, shared)
 
 
-def kld(saliency: ArrayLike, density: ArrayLike) -> float:
+def kld(saliency: MapLike, density: MapLike) -> float:
     """Kullback–Leibler divergence of the density from the map, in nats: Σ q ln(eps + q / (p + eps)).
 
     p is the saliency map and q the density, each divided by its sum. Dominated by pixels
@@ -275,7 +286,9 @@ def kld(saliency: ArrayLike, density: ArrayLike) -> float:
     Returns
     -------
     score : float
-        0 (to within eps) is perfect, larger is worse. NaN if the density is all zeros.
+        0 (to within N eps on N pixels) is perfect, larger is worse, up to -ln eps = 36.04. NaN if the
+        density is all zeros (an empty frame). A constant map is the uniform distribution. One fixation,
+        or several on one pixel: as for `cc`; a density of one pixel gives -ln(p) there.
 
     Raises
     ------
@@ -307,7 +320,7 @@ def kld(saliency: ArrayLike, density: ArrayLike) -> float:
     return divergence
 
 
-def information_gain(saliency: ArrayLike, fixations: ArrayLike, baseline: ArrayLike) -> float:
+def information_gain(saliency: MapLike, fixations: CountsLike, baseline: MapLike) -> float:
     """Information gain over a baseline map, in bits per fixation.
 
     Mean over fixations of log2(eps + p) - log2(eps + b), with p the saliency map and b the
@@ -325,7 +338,9 @@ def information_gain(saliency: ArrayLike, fixations: ArrayLike, baseline: ArrayL
     Returns
     -------
     score : float
-        0 if the map knows no more than the baseline. NaN without fixations.
+        0 if the map knows no more than the baseline; from log2(eps) to -log2(eps), ∓52. NaN without
+        fixations. A constant map is the uniform distribution. One fixation: the gain at its pixel;
+        several on one pixel: the same.
 
     Raises
     ------
@@ -351,26 +366,3 @@ def information_gain(saliency: ArrayLike, fixations: ArrayLike, baseline: ArrayL
         return math.nan
     p, b = predicted.share(predicted.pixels[hits.pixel]), reference.share(reference.pixels[hits.pixel])
     return float(np.dot(hits.count, np.log2(EPS + p) - np.log2(EPS + b)) / hits.total)
-
-
-def _in_order(pixels: NDArray) -> NDArray:
-    """All values sorted; those of an 8-bit map by counting, which is quicker."""
-    if pixels.dtype != np.uint8:
-        return np.sort(pixels)
-    starts = range(0, pixels.size, BLOCK_PIXELS)
-    counts = sum(np.bincount(pixels[start : start + BLOCK_PIXELS], minlength=256) for start in starts)
-    return np.repeat(np.arange(256, dtype=np.uint8), counts)
-
-
-def _ranks(
-    values: NDArray, in_order: NDArray, weight: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each value how many of `in_order` are lower, and how many equal.
-
-    `weight[k]` is what the first k entries count together; without it each counts once.
-    """
-    below = np.searchsorted(in_order, values, side="left")
-    upto = np.searchsorted(in_order, values, side="right")
-    if weight is not None:
-        below, upto = weight[below], weight[upto]
-    return below, upto - below

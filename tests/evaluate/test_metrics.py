@@ -124,7 +124,6 @@ def test_the_size_of_a_block_leaves_no_trace(monkeypatch, name):
     frame = random_frame(1)
     whole = SCORES[name](*frame)
     monkeypatch.setattr("pipeline.evaluate.checks.BLOCK_PIXELS", 7)
-    monkeypatch.setattr(metrics, "BLOCK_PIXELS", 7)
     assert SCORES[name](*frame) == pytest.approx(whole, rel=1e-12)
     eight_bit = random_frame(1, np.uint8)
     assert SCORES[name](*eight_bit) == pytest.approx(DEFINITIONS[name](*eight_bit), rel=1e-9)
