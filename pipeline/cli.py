@@ -71,7 +71,7 @@ _WHERE = {  # the module of pipeline.commands that holds each command, imported 
     **dict.fromkeys(("verify", "gc"), "keeping"),
     **dict.fromkeys(("doctor", "new-corpus"), "setting_up"),
     **dict.fromkeys(("models",), "models"),
-    **dict.fromkeys(("train", "pretrain", "predict"), "training"),
+    **dict.fromkeys(("train", "pretrain", "predict", "audit"), "training"),
 }
 
 
@@ -185,6 +185,7 @@ def _add_learning(commands: argparse._SubParsersAction) -> None:
         ("train", TRAINING, "train a model on the shards, choose on val", "ave train --model dave --modality av"),
         ("pretrain", PRETRAINING, "let a sound stream learn spoken words", "ave pretrain --words speech_commands"),
         ("predict", PREDICTION, "saliency maps of a split by the run last trained", "ave predict --split test"),
+        ("audit", PREDICTION, "does the run last trained use the sound? its maps with other sounds", "ave audit"),
     )
     for name, options, summary, example in rows:
         parser = _add(commands, name, summary, example)

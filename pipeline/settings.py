@@ -24,8 +24,8 @@ else:
     import tomli as tomllib
 
 SETTINGS_NAME = "settings.toml"
-GOALS = ("corpus", "shards", "pretrain", "train", "predict", "score", "report")
-_NEED_SHARDS = {"shards", "train", "predict", "score"}
+GOALS = ("corpus", "shards", "pretrain", "train", "predict", "score", "audit", "report")
+_NEED_SHARDS = {"shards", "train", "predict", "score", "audit"}
 FORMATS = ("wds", "parquet", "tensors")
 _CHOICES = {"goals": GOALS, "formats": FORMATS, "anchor": ("start", "centre", "end")}
 _CHOICES |= {"modality": ("", "av", "video", "audio"), "pretrain_network": ("3d", "2d")}

@@ -32,6 +32,13 @@ class Score(StageTask):
     stage = "score"
 
 
+class Audit(StageTask):
+    """What other sounds than the clips' own make of a run's maps and scores."""
+
+    stage = "audit"
+    resources = GPU
+
+
 class Report(StageTask):
     """A contact sheet a stimulus: frame, fixations, density, log-mel."""
 

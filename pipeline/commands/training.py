@@ -79,6 +79,37 @@ def pretrain(arguments: Namespace) -> int:
 def predict(arguments: Namespace) -> int:
     """Write the saliency maps of a split by the run that was trained last."""
     settings = _asked(arguments, PREDICTION, "predict")
+    name = _trained_run(settings, arguments)
+    status = make(arguments.store, settings, arguments.executor)
+    built = Build(settings, arguments.store)
+    record = built.fresh("predict", POOLED, name)
+    if record is not None:
+        maps = built.folder("predict", POOLED).item_folder(name) / "maps.parquet"
+        facts = record.facts
+        print(f"{maps}: {facts['frames']} maps of {facts['stimuli']} stimuli of the {settings.predict_split} split")
+    return status
+
+
+def audit(arguments: Namespace) -> int:
+    """Let the run that was trained last hear other sounds than the clips' own: does it make a difference?"""
+    settings = _asked(arguments, PREDICTION, "audit")
+    name = _trained_run(settings, arguments)
+    status = make(arguments.store, settings, arguments.executor)
+    built = Build(settings, arguments.store)
+    if built.fresh("audit", POOLED, name) is not None:
+        page = built.folder("audit", POOLED).item_folder(name) / "audit.md"
+        print(f"{page.read_text(encoding='utf-8')}\n{page}")
+    return status
+
+
+def _trained_run(settings: Settings, arguments: Namespace) -> str:
+    """Name of the run that these settings train.
+
+    Raises
+    ------
+    UsageError
+        If it is not trained with what is there now.
+    """
     trained = Build(settings, arguments.store)
     (name,) = run_names(trained, POOLED)
     state = trained.state("train", POOLED)
@@ -88,14 +119,7 @@ def predict(arguments: Namespace) -> int:
             f"The run {name} is not trained, or not with what is there now ({why}).",
             remedy=f"`ave train --store {arguments.store}` trains it; `ave why train all/{name}` says more.",
         )
-    status = make(arguments.store, settings, arguments.executor)
-    built = Build(settings, arguments.store)
-    record = built.fresh("predict", POOLED, name)
-    if record is not None:
-        maps = built.folder("predict", POOLED).item_folder(name) / "maps.parquet"
-        facts = record.facts
-        print(f"{maps}: {facts['frames']} maps of {facts['stimuli']} stimuli of the {settings.predict_split} split")
-    return status
+    return name
 
 
 def _asked(arguments: Namespace, options: Sequence[Option], goal: str) -> Settings:

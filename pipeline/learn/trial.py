@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -23,6 +22,7 @@ from pipeline.evaluate.scoring import score_video, scorers_of
 from pipeline.evaluate.truth import truths_of_shards
 from pipeline.export.clips import ClipStream
 from pipeline.learn import checkpoints
+from pipeline.learn.audit import by_stimulus
 from pipeline.learn.predict import predict
 from pipeline.learn.settings import PredictSettings
 from pipeline.learn.shards import form_of, indexes_of
@@ -76,17 +76,14 @@ def score_test(shards: Mapping[str, Path], runs: Mapping[str, Path], *, every: i
 
 def maps_of(
     folder: Path, shards: Mapping[str, Path], every: int, size: tuple[int, int], condition: str = ORIGINAL
-) -> dict[str, list[tuple[int, NDArray[np.float32]]]]:
+) -> Maps:
     """A run's (frame, map) of every test stimulus, with one of the `sounds.CONDITIONS`."""
     model, run = open_run(folder)
     wants: Any = model.wants
     clips = ClipStream(indexes_of(shards, "test"), stride=every, **form_of(wants))
     heard: Any = clips if condition == ORIGINAL else OtherSound(clips, condition)
     settings = PredictSettings(split="test", every=every)
-    found: dict[str, list[tuple[int, NDArray[np.float32]]]] = {}
-    for stimulus, frame, saliency in predict(model, heard, settings, run["settings"]["scale"], size):
-        found.setdefault(stimulus, []).append((frame, saliency))
-    return found
+    return by_stimulus(predict(model, heard, settings, run["settings"]["scale"], size))
 
 
 def open_run(folder: Path) -> tuple[Any, dict[str, Any]]:

@@ -37,6 +37,7 @@ WIRING: Mapping[str, Wiring] = {
     "train": Wiring(learning.run_names, learning.train_item),
     "predict": Wiring(learning.run_names, learning.predict_item),
     "score": Wiring(learning.run_names, learning.score_item),
+    "audit": Wiring(learning.run_names, learning.audit_item),
     "report": Wiring(pooled.report_names, pooled.report_item),
 }
 

@@ -67,8 +67,17 @@ def train_item(view: View, _corpus: str, name: str) -> Item:
 
 def predict_item(view: View, _corpus: str, name: str) -> Item:
     """One run: the shards of one split and the trained weights."""
+    return _of_trained(view, name, (view.settings.predict_split,))
+
+
+def audit_item(view: View, _corpus: str, name: str) -> Item:
+    """One run: the shards of one split, the train shards that give the baseline, and the trained weights."""
+    return _of_trained(view, name, tuple(dict.fromkeys(("train", view.settings.predict_split))))
+
+
+def _of_trained(view: View, name: str, splits: tuple[str, ...]) -> Item:
     wanted = Wanted()
-    waiting = _add_indexes(view, wanted, (view.settings.predict_split,))
+    waiting = _add_indexes(view, wanted, splits)
     if waiting is None and not view.is_fresh("train", POOLED, name):
         waiting = view.waiting("train", POOLED, name)
     if waiting is not None:

@@ -194,6 +194,16 @@ _TABLE = (
         libraries=("numpy", "scipy", "pyarrow"),
     ),
     Stage(
+        "audit",
+        1,
+        "pipeline.learn.audit:build_item",
+        ("shards", "train"),
+        {"every": "predict_every", "split": "predict_split"},
+        "{predict_split}",
+        pooled=True,
+        libraries=("numpy", "scipy", "torch", "simplejpeg", "pyarrow"),
+    ),
+    Stage(
         "report",
         1,
         "pipeline.report.figures:build_item",

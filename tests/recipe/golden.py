@@ -34,7 +34,7 @@ from tests.recipe import tiny
 
 GOLDEN = Path(__file__).with_name("golden.json")
 COMMAND = "python -m tests.recipe.golden"
-LEARNED = {"pretrain", "train", "predict", "score"}
+LEARNED = {"pretrain", "train", "predict", "score", "audit"}
 PLACED = ("frames/", "density/", "logmel/", "steps/", "timeline/", "fixations/")  # links to what was read before
 OF_JPEGS = {"bytes", "sha256", "head_bytes", "offset"}  # keys whose values depend on libjpeg
 PROJECTIONS = 4

@@ -38,11 +38,15 @@ def test_the_table_is_in_an_order_in_which_it_can_run():
 @pytest.mark.parametrize(
     ("field", "value", "touched"),
     [
-        ("sigma_dva", 1.5, {"density", "publish", "card", "shards", "train", "predict", "score", "report"}),
-        ("mel_bands", 40, {"logmel", "publish", "card", "shards", "train", "predict", "score", "report"}),
-        ("jpeg_quality", 80, {"frames", "publish", "card", "shards", "train", "predict", "score", "report"}),
-        ("silence_dbfs", -50.0, {"curate", "publish", "card", "shards", "train", "predict", "score", "report"}),
-        ("segment_frames", 32, {"shards", "train", "predict", "score"}),
+        ("sigma_dva", 1.5, {"density", "publish", "card", "shards", "train", "predict", "score", "audit", "report"}),
+        ("mel_bands", 40, {"logmel", "publish", "card", "shards", "train", "predict", "score", "audit", "report"}),
+        ("jpeg_quality", 80, {"frames", "publish", "card", "shards", "train", "predict", "score", "audit", "report"}),
+        (
+            "silence_dbfs",
+            -50.0,
+            {"curate", "publish", "card", "shards", "train", "predict", "score", "audit", "report"},
+        ),
+        ("segment_frames", 32, {"shards", "train", "predict", "score", "audit"}),
         ("executor_has_no_field", None, set()),
     ],
 )
