@@ -252,7 +252,7 @@ def test_the_mean_of_a_video_is_the_mean_of_its_maps(out_size):
     rng = np.random.default_rng(4)
     n = 2500  # more than a block of points
     frame, x, y = rng.integers(0, 40, n) * 2, rng.uniform(-20, 110, n), rng.uniform(0, 60, n)
-    picture = dict(video_size=(60, 80), out_size=out_size, sigma_px=5.0)
+    picture = {"video_size": (60, 80), "out_size": out_size, "sigma_px": 5.0}
     maps = density_maps(frame, x, y, 79, **picture)
     expected = maps[maps.any(axis=(1, 2))].mean(axis=0, dtype=np.float64)
     mean = mean_density(frame, x, y, **picture)
