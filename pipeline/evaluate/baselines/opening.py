@@ -14,8 +14,9 @@ of "at the centre" that we know of. So the table has many radii, and the radius 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from pipeline.evaluate.truth import Truth
 
 FRAMES = 10
 PUBLISHED = 0.7897  # Tavakoli et al. 2020
-RADII_DVA = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0)
+RADII_DVA = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 Array = NDArray[np.float64]
 
@@ -102,7 +103,7 @@ def from_centre(truth: Truth, frames: int = FRAMES) -> Array:
     return np.hypot(x - width / 2, y - height / 2) / truth.px_per_dva
 
 
-def _shares(scope: str, videos: Sequence[Array], radii_dva: Sequence[float]) -> list[Mapping[str, object]]:
+def _shares(scope: str, videos: Sequence[Array], radii_dva: Sequence[float]) -> list[dict[str, Any]]:
     rows = []
     for radius in radii_dva:
         inside = np.array([np.count_nonzero(far <= radius) for far in videos], dtype=np.float64)
