@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.corpus import Corpus, Stimulus
 from pipeline.export.reader import ShardSet
-from pipeline.signals.density import density_map
+from pipeline.signals.density import density_map, mean_density
 from pipeline.signals.gaze import fixation_counts
 
 
@@ -88,6 +88,18 @@ class Truth:
         sigma_px = self.px_per_dva * sigma_dva
         return density_map(*self.points(frame), video_size=self.size_px, out_size=size, sigma_px=sigma_px)
 
+    def mean_density(self, size: tuple[int, int], sigma_dva: float = 1.0) -> NDArray[np.float64]:
+        """Mean of the density maps over all frames with fixations; all zeros where there is none. Read only.
+
+        It is kept, one map a size, because every baseline that is fitted asks for it.
+        """
+        if (size, sigma_dva) not in self._means:
+            points, sigma_px = (self.frame, self.x_px, self.y_px), self.px_per_dva * sigma_dva
+            mean = mean_density(*points, video_size=self.size_px, out_size=size, sigma_px=sigma_px)
+            mean.flags.writeable = False
+            self._means[size, sigma_dva] = mean
+        return self._means[size, sigma_dva]
+
     def of_observers(self, numbers: Collection[int]) -> Truth:
         """The same stimulus as only these observers saw it; their numbers and names stay."""
         own = np.isin(self.observer, np.fromiter(numbers, np.int32))
@@ -98,6 +110,10 @@ class Truth:
     @cached_property
     def _starts(self) -> NDArray[np.intp]:
         return np.searchsorted(self.frame, np.arange(self.n_frames + 1))
+
+    @cached_property
+    def _means(self) -> dict[tuple[tuple[int, int], float], NDArray[np.float64]]:
+        return {}
 
 
 def truth_of(stimulus: Stimulus) -> Truth:

@@ -167,6 +167,59 @@ def density_maps(
     return maps
 
 
+def mean_density(
+    frame: ArrayLike,
+    x_px: ArrayLike,
+    y_px: ArrayLike,
+    *,
+    video_size: tuple[int, int],
+    out_size: tuple[int, int],
+    sigma_px: float,
+) -> NDArray[np.float64]:
+    """The mean of a video's maps over its frames with fixations, without making the maps.
+
+    A map is linear in its points, so the mean is one sum over all points, each weighed by one over its frame's mass:
+    the same as averaging `density_maps`, in the memory of one map.
+
+    Parameters
+    ----------
+    frame, x_px, y_px, video_size, out_size, sigma_px
+        As in `density_maps`.
+
+    Returns
+    -------
+    mean : ndarray, shape out_size, float64
+        Sums to 1 as closely as a map does, or is all zeros without fixations.
+
+    Raises
+    ------
+    ValueError
+        As `density_map`, or if a frame is negative.
+
+    Examples
+    --------
+    Two frames, one with a fixation top left and one with two bottom right: half of the mean is at either end.
+
+    >>> picture = dict(video_size=(4, 4), out_size=(2, 2), sigma_px=0.1)
+    >>> mean_density([0, 7, 7], [1.0, 3.0, 3.0], [1.0, 3.0, 3.0], **picture).round(6).tolist()
+    [[0.5, 0.0], [0.0, 0.5]]
+    """
+    x, y = _check_points(x_px, y_px)
+    _check_sizes(video_size, out_size, sigma_px)
+    frame = _check_frames(frame, x.size, int(np.max(frame, initial=-1)) + 1)
+    mass = np.bincount(frame, _mass_in_picture(x, y, video_size, sigma_px))
+    seen = mass >= SMALLEST_MASS
+    share = np.divide(1 / max(1, seen.sum()), mass, where=seen, out=np.zeros(mass.size))[frame]
+    dtype = _working_dtype(out_size)
+    mean = np.zeros(out_size)
+    for start in range(0, x.size, BLOCK_POINTS):
+        points = slice(start, start + BLOCK_POINTS)
+        down = _weights(y[points], out_size[0], video_size[0], sigma_px, dtype)
+        across = _weights(x[points], out_size[1], video_size[1], sigma_px, dtype)
+        mean += (down * share[points, None].astype(dtype)).T @ across
+    return mean
+
+
 def _fill_maps(
     maps: NDArray[np.float32], first: NDArray[np.intp], mass: NDArray[np.float64], down: NDArray, across: NDArray
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from scipy import integrate, ndimage
 
 from pipeline.signals import density
-from pipeline.signals.density import density_map, density_maps
+from pipeline.signals.density import density_map, density_maps, mean_density
 
 HD = (720, 1280)
 
@@ -245,3 +245,16 @@ def test_what_has_no_density_is_refused(change, says):
 def test_a_fixation_on_a_frame_that_is_not_there_is_refused(frame, says):
     with pytest.raises(ValueError, match=says):
         density_maps(frame, [1.0], [1.0], 3, video_size=(4, 4), out_size=(2, 2), sigma_px=1.0)
+
+
+@pytest.mark.parametrize("out_size", [(7, 9), (140, 200)])
+def test_the_mean_of_a_video_is_the_mean_of_its_maps(out_size):
+    rng = np.random.default_rng(4)
+    n = 2500  # more than a block of points
+    frame, x, y = rng.integers(0, 40, n) * 2, rng.uniform(-20, 110, n), rng.uniform(0, 60, n)
+    picture = {"video_size": (60, 80), "out_size": out_size, "sigma_px": 5.0}
+    maps = density_maps(frame, x, y, 79, **picture)
+    expected = maps[maps.any(axis=(1, 2))].mean(axis=0, dtype=np.float64)
+    mean = mean_density(frame, x, y, **picture)
+    np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-6 * expected.max())
+    assert not mean_density([], [], [], **picture).any()

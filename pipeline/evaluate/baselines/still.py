@@ -12,11 +12,15 @@ Tavakoli et al. 2020, sec. IV (mean eye position, "MEP"); Judd, Durand & Torralb
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import AveError
+
+if TYPE_CHECKING:
+    from pipeline.evaluate.truth import Truth
 
 Map = NDArray[np.float64]
 
@@ -59,13 +63,44 @@ def mean_eye_position(densities: Iterable[tuple[str, NDArray]]) -> Map:
         counts[stimulus] = counts.get(stimulus, 0) + int(seen.sum())
     means = [sums[stimulus] / counts[stimulus] for stimulus in sums if counts[stimulus]]
     if not means:
-        raise AveError(
-            "The training split holds no frame with fixations, so it has no mean eye position.",
-            remedy="Build the training split's shards first; `ave status` shows what is missing.",
-            code="no-training-fixations",
-        )
+        raise no_fixations()
     mep = np.mean(means, axis=0)
     return mep / mep.sum()
+
+
+def mep_of(truths: Iterable[Truth], size: tuple[int, int]) -> Map:
+    """Mean eye position at any size, from points: per frame, then per video, then over videos.
+
+    `mean_eye_position` of the density maps at that size, without making them: one map a video is held.
+
+    Parameters
+    ----------
+    truths : iterable of Truth
+        Of the training split. Frames and videos without fixations do not count.
+    size : (int, int)
+        Height and width of the map.
+
+    Raises
+    ------
+    AveError
+        If no frame has a fixation.
+    """
+    total, videos = np.zeros(size), 0
+    for truth in truths:
+        mean = truth.mean_density(size)
+        total, videos = total + mean, videos + bool(mean.any())
+    if not videos:
+        raise no_fixations()
+    return total / total.sum()
+
+
+def no_fixations() -> AveError:
+    """The error of a training split in which nobody looks anywhere."""
+    return AveError(
+        "The training split holds no frame with fixations, so it has no mean eye position.",
+        remedy="Build the training split's shards first; `ave status` shows what is missing.",
+        code="no-training-fixations",
+    )
 
 
 def centre_gaussian(size: tuple[int, int], spread: tuple[float, float]) -> Map:

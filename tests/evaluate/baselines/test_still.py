@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import AveError
 from pipeline.evaluate import baselines
+from tests.evaluate.baselines.people import crowd, seen_by
 
 
 def frames(*cells, size=(2, 3)):
@@ -72,3 +73,22 @@ def test_the_spread_of_a_narrow_gaussian_is_found_again_at_any_size():
 def test_a_spread_that_is_not_positive_is_refused(spread):
     with pytest.raises(ValueError, match="two positive shares"):
         baselines.centre_gaussian((4, 4), spread)
+
+
+@pytest.mark.parametrize("size", [(9, 13), (32, 40), (150, 200)])
+def test_the_mean_eye_position_from_points_is_the_mean_of_the_maps(size):
+    videos = [
+        crowd(0, missing=0.4, n_frames=6),
+        crowd(1, size_px=(40, 90), name="a/y", missing=0.9, n_frames=20),
+        seen_by([(2, 0, 5, 5)], name="a/z", n_frames=4),
+        seen_by([], name="a/empty", n_frames=2),
+    ]
+    maps = [(video.stimulus, np.stack([video.density(k, size) for k in range(video.n_frames)])) for video in videos]
+    expected = baselines.mean_eye_position(maps)
+    assert expected.sum() == pytest.approx(1)
+    np.testing.assert_allclose(baselines.mep_of(iter(videos), size), expected, rtol=0, atol=1e-6 * expected.max())
+
+
+def test_from_points_too_a_training_split_without_any_fixation_has_no_mean_eye_position():
+    with pytest.raises(AveError, match="no frame with fixations"):
+        baselines.mep_of([seen_by([], n_frames=2)], (3, 4))
