@@ -23,8 +23,6 @@ from pipeline.store.executors import WORDS
 
 _STOPPED = 130  # as shells say it: ended by SIGINT
 _LATER = {
-    "score": "a later version; `ave demo` already scores its model as a stage",
-    "baselines": "a later version; the mean eye position is already in the demo's table",
     "report": "a later version; until then see STORE/cards and STORE/report",
     "inspect": "a later version; until then see STORE/report/<corpus>/<name>.png",
 }
@@ -71,6 +69,7 @@ _WHERE = {  # the module of pipeline.commands that holds each command, imported 
     **dict.fromkeys(("verify", "gc"), "keeping"),
     **dict.fromkeys(("doctor", "new-corpus"), "setting_up"),
     **dict.fromkeys(("models",), "models"),
+    **dict.fromkeys(("score", "baselines"), "scoring"),
     **dict.fromkeys(("train", "pretrain", "predict", "audit"), "training"),
 }
 
@@ -137,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_new_corpus(commands)
     _add_learning(commands)
+    _add_scoring(commands)
     summary = "the models: what each costs, wants and gives, its source and published weights"
     _add(commands, "models", summary, "ave models --json", json=True, store=False)
     for name in _LATER:
@@ -194,6 +194,25 @@ def _add_learning(commands: argparse._SubParsersAction) -> None:
             _add_build_options(parser)
         else:
             parser.add_argument("--executor", default="auto", help=f"{WORDS} (default auto)")
+
+
+def _add_scoring(commands: argparse._SubParsersAction) -> None:
+    example = "ave score maps/ --protocol stavis,ours --split test"
+    score = _add(commands, "score", "score maps, anybody's or those last predicted", example, json=True)
+    maps = "folder of maps (PNG, JPEG, NPY, MAT, a video a stimulus), a run's folder, or Parquet (default: those predicted)"
+    score.add_argument("maps", nargs="?", metavar="MAPS", help=maps)
+    score.add_argument("--run", metavar="NAME", help="what to call it in the tables (default: the folder's name)")
+    score.add_argument("--first-frame", type=int, choices=(0, 1), help="what frame numbers count from (default: found out)")
+    example = "ave baselines --split test --every 10"
+    baselines = _add(commands, "baselines", "score what every model has to beat", example, json=True)
+    names = "uniform, centre, mep, mep-category, mep-corpus, human (default: all)"
+    baselines.add_argument("names", nargs="*", metavar="NAME", help=names)
+    baselines.add_argument("--every", type=int, default=1, metavar="N", help="frames 0, N, 2 N … of each video (default 1)")
+    for parser in (score, baselines):
+        parser.add_argument("--protocol", nargs="+", metavar="NAME", help="scoring protocols (default ours); also a,b")
+        parser.add_argument("--split", help="train, val or test (default: that of the maps, else test)")
+        parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what a protocol draws (default 0)")
+        parser.add_argument("--executor", default="auto", help=f"{WORDS} (default auto)")
 
 
 def _add_build_options(parser: argparse.ArgumentParser) -> None:

@@ -2,31 +2,142 @@
 
 Conventions
 -----------
-A *source* gives maps: `source.read(stimulus)` yields (frame, map) in the order of frames, one map in memory at a time.
 Rows are those of `score_table`. A frame that should have a map and has none gets a row that says so; nothing is left
-out silently. Frames count from 0.
+out silently. Frames count from 0. A video is a job: `ScoreMaps`, `ScoreBaseline` and `ScoreHuman` travel to a worker
+and are run there by `run`; what a whole split shares is prepared once a process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.corpus import Corpus
+from pipeline.evaluate.baselines import registry
+from pipeline.evaluate.baselines.human import human_infinite
+from pipeline.evaluate.maps import Finding, Maps
+from pipeline.evaluate.protocol import REFUSED
 from pipeline.evaluate.protocols import get
+from pipeline.evaluate.score_table import OVERALL
 from pipeline.evaluate.scorer import Scorer
-from pipeline.evaluate.truth import Truth
+from pipeline.evaluate.truth import Truth, truths
 
 NO_MAP = "no map"
+BASELINE_SIZE = (256, 320)  # height and width of the maps that baselines give
 
 
-class Source(Protocol):
-    """Whatever gives maps: a run of ours, a stranger's folder, a baseline."""
+@dataclass(frozen=True)
+class Split:
+    """What all jobs of a scoring share.
 
-    def read(self, stimulus: str) -> Iterator[tuple[int, NDArray]]:
-        """Frame and map, one after another."""
-        ...
+    Attributes
+    ----------
+    store : str
+        Whose corpus is scored.
+    split : str
+        "train", "val" or "test".
+    protocols : tuple of str
+    mep_file : str
+        The mean eye position of the training split as .npy, for information gain.
+    seed : int
+        Of what a protocol draws.
+    """
+
+    store: str
+    split: str
+    protocols: tuple[str, ...]
+    mep_file: str
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ScoreMaps:
+    """One video of somebody's maps."""
+
+    split: Split
+    maps: Maps
+    stimulus: str
+
+
+@dataclass(frozen=True)
+class ScoreBaseline:
+    """One video by a baseline, on frames 0, every, 2 every …"""
+
+    split: Split
+    name: str
+    stimulus: str
+    every: int
+
+
+@dataclass(frozen=True)
+class ScoreHuman:
+    """One video by halves of its observers, on frames 0, every, 2 every …"""
+
+    split: Split
+    name: str
+    stimulus: str
+    every: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One video: its rows, what was noticed about its maps, and of human infinite the means of each split.
+
+    `by_split` has one row a protocol and split: protocol, split, frames and the metrics.
+    """
+
+    rows: list[dict[str, Any]]
+    findings: list[Finding] = field(default_factory=list)
+    said: tuple[str, ...] = ()
+    by_split: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run(job: ScoreMaps | ScoreBaseline | ScoreHuman) -> Scored:
+    """Score one video."""
+    by_name, scorers = prepared(job.split)
+    truth = by_name[job.stimulus]
+    if isinstance(job, ScoreHuman):
+        return _score_human(job, truth, scorers)
+    if isinstance(job, ScoreBaseline):
+        frames = range(0, truth.n_frames, job.every)
+        baseline = _fitted(job.split, job.name)
+        rows = score_video(scorers, truth, ((frame, baseline.map(truth, frame)) for frame in frames))
+        return Scored(rows, said=(baseline.said,))
+    if job.stimulus not in job.maps.stimuli:
+        return Scored(score_video(scorers, truth, (), range(0, truth.n_frames, job.maps.about["every"])))
+    beyond = any(scorer.protocol.beyond != REFUSED for scorer in scorers)
+    rows = score_video(scorers, truth, job.maps.read(job.stimulus, beyond), job.maps.expected(job.stimulus))
+    return Scored(rows, job.maps.findings(job.stimulus))
+
+
+def _score_human(job: ScoreHuman, truth: Truth, scorers: Sequence[Scorer]) -> Scored:
+    rows, said, by_split = [], [], []
+    for scorer in scorers:
+        name = {"protocol": scorer.protocol.name}
+        found = human_infinite([truth], scorer, seed=job.split.seed, every=job.every)
+        rows += [name | row for row in found.rows]
+        said += [sentence for sentence in found.said if sentence not in said]
+        overall = found.splits[found.splits["scope"] == OVERALL]
+        by_split += [name | row for row in overall.to_dict("records")]
+    return Scored(rows, said=tuple(said), by_split=by_split)
+
+
+@lru_cache(maxsize=1)
+def prepared(split: Split) -> tuple[dict[str, Truth], list[Scorer]]:
+    """The truth of each video of a split, and a scorer a protocol."""
+    found = {truth.stimulus: truth for truth in truths(Corpus(split.store), split.split)}
+    return found, scorers_of(split.protocols, list(found.values()), np.load(split.mep_file), split.seed)
+
+
+@lru_cache(maxsize=8)
+def _fitted(split: Split, name: str) -> registry.Baseline:
+    (baseline,) = registry.fitted([name], list(truths(Corpus(split.store), "train")), BASELINE_SIZE)
+    return baseline
 
 
 def scorers_of(
@@ -56,25 +167,23 @@ def scorers_of(
 def score_video(
     scorers: Sequence[Scorer], truth: Truth, maps: Iterable[tuple[int, NDArray]], expected: Collection[int] = ()
 ) -> list[dict[str, Any]]:
-    """Rows of the score table for one video.
+    """Rows of the score table for one video, sorted by frame.
 
     Parameters
     ----------
     scorers : sequence of Scorer
     truth : Truth
     maps : iterable of (frame, map)
+        A frame beyond the video is given to those protocols only that say what becomes of it.
     expected : collection of int
         Frames that should have a map; those that have none get a row with the note `NO_MAP`.
-
-    Raises
-    ------
-    IndexError
-        If a frame lies beyond the video and a protocol refuses that.
     """
     rows, seen = [], set()
     for frame, saliency in maps:
         seen.add(frame)
-        rows += [_row(scorer, truth, frame, scorer.score(truth, frame, saliency)) for scorer in scorers]
+        for scorer in scorers:
+            if frame < truth.n_frames or scorer.protocol.beyond != REFUSED:
+                rows.append(_row(scorer, truth, frame, scorer.score(truth, frame, saliency)))
     for frame in sorted(set(expected) - seen):
         missing = {"n_fixations": truth.n_fixations(frame), "note": NO_MAP}
         rows += [_row(scorer, truth, frame, missing) for scorer in scorers]
