@@ -8,6 +8,7 @@ Frames count from 0, sizes are (height, width).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,42 +66,40 @@ def open_maps(path: str | Path, truths: Sequence[TruthLike], first_frame: int | 
     tables, maps = _tables(root, files), [one for one in files if is_map(one)]
     if not (tables or maps):
         raise _nothing(root, files)
-    if tables:
-        sets, found, about, habit_says = _of_tables(tables, known)
-        others = [] if root.is_file() else [one for one in files if one not in tables and one.suffix == ".parquet"]
-    else:
-        of_files, found = find_maps(root, maps, list(known))
-        sets, (about, habit_says) = dict(of_files), _about_files(of_files)
-        others = [one for one in files if not is_map(one)]
-    if not sets:
-        raise _no_match(root, found, known)
-    found += _others(others)
-    return _numbered(root, known, sets, found, about, habit_says, first_frame)
+    lying = _of_tables(tables, known) if tables else _of_files(root, maps, known)
+    if not lying.sets:
+        raise _no_match(root, lying.found, known)
+    read = tables or maps
+    lying.found += _others([one for one in files if one not in read and (is_map(one) or not tables)])
+    return _numbered(root, known, lying, first_frame)
 
 
-def _numbered(
-    root: Path,
-    known: dict[str, Known],
-    sets: dict[str, Any],
-    found: list[Finding],
-    about: dict[str, Any],
-    habit_says: int | None,
-    asked: int | None,
-) -> Maps:
-    numbers = {stimulus: sorted(own) for stimulus in sets if (own := numbers_of(sets[stimulus]))}
+@dataclass
+class _Lying:
+    """What lies there: maps by stimulus, what was noticed, the head's words, and what the habit's authors count from."""
+
+    sets: dict[str, MapSet | RowSet]
+    found: list[Finding]
+    about: dict[str, Any]
+    habit_says: int | None = None
+
+
+def _numbered(root: Path, known: dict[str, Known], lying: _Lying, asked: int | None) -> Maps:
+    about, found = lying.about, lying.found
+    numbers = {stimulus: sorted(own) for stimulus, held in lying.sets.items() if (own := numbers_of(held))}
     runs = [Run(stimulus, own[0], own[-1], known[stimulus].n_frames) for stimulus, own in numbers.items()]
     first = Numbering(0, "the first map of a file is frame 0")
     if "run" in about:
         first = Numbering(0, "a run of ours counts from 0")
     elif runs:
-        first = numbering(runs, habit_says, asked)
+        first = numbering(runs, lying.habit_says, asked)
     if first.doubtful:
-        found = [*found, Finding("numbering", None, None, first.why)]
+        found.append(Finding("numbering", None, None, first.why))
     every = about.pop("every", None) or step(numbers.values())
     about |= {"first_frame": first.first_frame, "first_frame_why": first.why, "every": every, "path": root.name}
-    stimuli = tuple(stimulus for stimulus in known if stimulus in sets)
-    found += [Finding("no-maps", stimulus, None, "no maps") for stimulus in known if stimulus not in sets]
-    return Maps(stimuli, about, found, known, sets)
+    stimuli = tuple(stimulus for stimulus in known if stimulus in lying.sets)
+    found += [Finding("no-maps", stimulus, None, "no maps") for stimulus in known if stimulus not in lying.sets]
+    return Maps(stimuli, about, found, known, lying.sets)
 
 
 def _tables(root: Path, files: Sequence[Path]) -> list[Path]:
@@ -118,13 +117,10 @@ def _tables(root: Path, files: Sequence[Path]) -> list[Path]:
     return [path for path in files if path.suffix == ".parquet"]
 
 
-def _of_tables(
-    paths: Sequence[Path], known: dict[str, Known]
-) -> tuple[dict[str, RowSet], list[Finding], dict[str, Any], int | None]:
+def _of_tables(paths: Sequence[Path], known: dict[str, Known]) -> _Lying:
     rows, told = parquet.index(paths)
-    names = Names(known)
+    names, found = Names(known), []
     sets: dict[str, RowSet] = {}
-    found = []
     for name, own in rows.items():
         *folders, last = name.split("/")
         match = names.find(last, folders[::-1])
@@ -140,15 +136,17 @@ def _of_tables(
         else:
             sets[match.stimulus] = RowSet(name, own)
     about: dict[str, Any] = {"format": "Parquet", "habit": "columns stimulus, frame, map"}
-    return sets, found, about | ({"run": told, "every": told.get("every")} if "run" in told else {}), None
+    ours = {"run": told, "every": told.get("every")} if "run" in told else {}
+    return _Lying(dict(sets), found, about | ours)
 
 
-def _about_files(sets: dict[str, MapSet]) -> tuple[dict[str, Any], int | None]:
+def _of_files(root: Path, files: Sequence[Path], known: dict[str, Known]) -> _Lying:
+    sets, found = find_maps(root, files, list(known))
     habits = list(dict.fromkeys(own.habit for own in sets.values()))
     formats = sorted({one for own in sets.values() for one in own.format.split(", ")})
     counted_from = {habit.first_frame for habit in habits if not habit.whole}
     about = {"format": ", ".join(formats), "habit": "; ".join(map(str, habits))}
-    return about, counted_from.pop() if len(counted_from) == 1 else None
+    return _Lying(dict(sets), found, about, counted_from.pop() if len(counted_from) == 1 else None)
 
 
 def _others(paths: Sequence[Path]) -> list[Finding]:
