@@ -199,15 +199,15 @@ def _add_learning(commands: argparse._SubParsersAction) -> None:
 def _add_scoring(commands: argparse._SubParsersAction) -> None:
     example = "ave score maps/ --protocol stavis,ours --split test"
     score = _add(commands, "score", "score maps, anybody's or those last predicted", example, json=True)
-    maps = "folder of maps (PNG, JPEG, NPY, MAT, a video a stimulus), a run's folder, or Parquet (default: those predicted)"
+    maps = "folder of PNG, JPEG, NPY, MAT or a video a stimulus; a run's folder; Parquet (default: those predicted)"
     score.add_argument("maps", nargs="?", metavar="MAPS", help=maps)
     score.add_argument("--run", metavar="NAME", help="what to call it in the tables (default: the folder's name)")
-    score.add_argument("--first-frame", type=int, choices=(0, 1), help="what frame numbers count from (default: found out)")
+    score.add_argument("--first-frame", type=int, choices=(0, 1), help="what numbers count from (default: found out)")
     example = "ave baselines --split test --every 10"
     baselines = _add(commands, "baselines", "score what every model has to beat", example, json=True)
     names = "uniform, centre, mep, mep-category, mep-corpus, human (default: all)"
     baselines.add_argument("names", nargs="*", metavar="NAME", help=names)
-    baselines.add_argument("--every", type=int, default=1, metavar="N", help="frames 0, N, 2 N … of each video (default 1)")
+    baselines.add_argument("--every", type=int, default=1, metavar="N", help="score frames 0, N, 2 N … (default 1)")
     for parser in (score, baselines):
         parser.add_argument("--protocol", nargs="+", metavar="NAME", help="scoring protocols (default ours); also a,b")
         parser.add_argument("--split", help="train, val or test (default: that of the maps, else test)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import tempfile
@@ -185,7 +186,7 @@ def _told(
         print(line)
     for name in chosen:
         print(f"\n{_page(arguments.store, own, split, name)}")
-    for before, after in zip(chosen, chosen[1:], strict=False):
+    for before, after in itertools.pairwise(chosen):
         print(f"\nWhy {before} and {after} differ:")
         for sentence in protocols.why_they_differ(protocols.get(before), protocols.get(after)):
             print(f"* {sentence}")
@@ -216,4 +217,3 @@ def _as_json(files: Iterable[Path]) -> dict[str, Any]:
             counts = {"videos": int(row["videos"]), "frames": int(row["frames"])}
             overall.setdefault(about["run"], {})[str(protocol)] = {**numbers, **counts}
     return {"overall": overall}
-
