@@ -1,0 +1,133 @@
+"""`ave score` and `ave baselines`: strangers' maps and our own, by one protocol and several, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pipeline
+from pipeline.cli import main
+from pipeline.evaluate.score_table import read_scores
+from pipeline.evaluate.truth import truths
+
+EVERY = 15
+SIZE = (36, 48)
+
+
+@pytest.fixture
+def folder(mini_store: Path, tmp_path: Path) -> Path:
+    """A stranger's folder: the density of every 15th test frame as 8-bit PNG, numbered from 1."""
+    for truth in truths(pipeline.Corpus(mini_store), "test"):
+        for frame in range(0, truth.n_frames, EVERY):
+            save(tmp_path / "mine" / truth.stimulus / f"{frame + 1:04d}.png", truth.density(frame, SIZE))
+    return tmp_path / "mine"
+
+
+def save(path: Path, saliency: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.round(255 * saliency / max(saliency.max(), 1e-9)).astype(np.uint8)).save(path)
+
+
+def ave(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def test_a_strangers_folder_is_scored_and_its_first_frame_found_out(mini_store, folder, capsys):
+    assert ave("score", folder, "--store", mini_store, "--executor", "serial") == 0
+    said = capsys.readouterr().out
+    assert "PNG" in said and "1" in said
+    assert "# Scores on the test split" in said
+    table, about = read_scores(mini_store / "scores" / "mine.parquet")
+    assert (about["run"], about["split"], about["maps"]["first_frame"]) == ("mine", "test", 1)
+    corpus = pipeline.Corpus(mini_store)
+    test = corpus.stimuli[corpus.stimuli["split"] == "test"]
+    assert set(table["stimulus"]) == set(test["stimulus"])
+    assert len(table) == sum(-(-n // EVERY) for n in test["n_frames"])
+    assert table.loc[table["n_fixations"] > 0, "cc"].mean() > 0.95  # the truth itself, in 8 bits and another size
+
+
+def test_what_is_wrong_with_maps_is_told_counted_and_kept(mini_store, folder, capsys):
+    names = sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob("0001.png"))
+    (folder / names[0] / "0016.png").unlink()
+    save(folder / names[1] / "0016.png", np.ones(SIZE))
+    (folder / names[2] / "0001.png").write_bytes(b"no picture")
+    assert ave("score", folder, "--store", mini_store, "--executor", "serial") == 0
+    said = capsys.readouterr().out
+    for words in ("maps cannot be read", "frames have no map", "maps are constant"):
+        assert words in said
+    table, about = read_scores(mini_store / "scores" / "mine.parquet")
+    assert {"unreadable", "missing", "constant"} <= {finding["kind"] for finding in about["findings"]}
+    missing = table[table["note"] == "no map"]
+    assert (names[0], 15) in set(zip(missing["stimulus"], missing["frame"], strict=True))
+    assert (names[2], 0) in set(zip(missing["stimulus"], missing["frame"], strict=True))
+    constant = table[(table["stimulus"] == names[1]) & (table["frame"] == 15)]
+    assert constant["auc_judd"].isna().all() or constant["auc_judd"].item() == 0.5
+
+
+def test_several_protocols_are_printed_with_why_they_differ(mini_store, folder, capsys):
+    assert (
+        ave("score", folder, "--store", mini_store, "--protocol", "stavis-expected,ours", "--executor", "serial") == 0
+    )
+    said = capsys.readouterr().out
+    assert said.count("# Scores on the test split") == 2
+    assert "Why stavis-expected and ours differ:" in said
+    assert "* Size: stavis-expected – the video's own; ours – 256 × 320." in said
+    table, _ = read_scores(mini_store / "scores" / "mine.parquet")
+    assert set(table["protocol"]) == {"stavis-expected", "ours"}
+
+
+def test_the_same_rows_come_from_any_executor(mini_store, folder, capsys):
+    tables = []
+    for executor in ("serial", "pool:2"):
+        assert ave("score", folder, "--store", mini_store, "--executor", executor, "--run", "mine") == 0
+        tables.append((mini_store / "scores" / "mine.parquet").read_bytes())
+    assert tables[0] == tables[1]
+
+
+def test_baselines_are_scored_beside_it_and_the_truth_beats_them(mini_store, folder, capsys):
+    assert ave("score", folder, "--store", mini_store, "--executor", "serial") == 0
+    capsys.readouterr()
+    every = ("--every", EVERY, "--executor", "serial", "--json")
+    assert ave("baselines", "--store", mini_store, *every) == 0
+    told = json.loads(capsys.readouterr().out)
+    overall = {run: row["ours"] for run, row in told["overall"].items()}
+    assert set(overall) == {"uniform", "centre", "mep", "mep-category", "mep-corpus", "human"}
+    assert overall["uniform"]["nss"] == 0
+    assert overall["mep"]["ig"] == pytest.approx(0, abs=1e-9)
+    assert overall["human"]["nss"] > max(overall[name]["nss"] for name in overall if name != "human")
+    assert any("95 % over splits" in line for line in told["findings"])
+    _, about = read_scores(mini_store / "scores" / "human.parquet")
+    nss = next(row for row in about["intervals"] if row["metric"] == "nss")
+    assert nss["low"] < nss["mean"] < nss["high"]
+    assert nss["mean"] == pytest.approx(overall["human"]["nss"], rel=0.05)
+
+    assert ave("score", folder, "--store", mini_store, "--executor", "serial") == 0
+    page = capsys.readouterr().out
+    assert all(f"| all | {name} |" in page for name in ("mine", "mep", "human"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("score", "nowhere"), "nowhere: no such file or folder"),
+        (("score",), "the run dave has predicted none"),
+        (("score", ".", "--protocol", "stavs"), "Unknown protocol 'stavs'"),
+        (("score", ".", "--split", "tset"), "Unknown split 'tset'"),
+        (("baselines", "mpe"), "Unknown baseline 'mpe'"),
+        (("baselines", "--split", "tset"), "Unknown split 'tset'"),
+    ],
+)
+def test_wrong_usage_is_one_clear_error(mini_store, capsys, words, said, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert ave(*words, "--store", mini_store) in (1, 2)
+    assert said in capsys.readouterr().err
+    assert not (mini_store / "scores").exists()
+
+
+def test_a_store_without_a_corpus_says_how_to_build_one(tmp_path, capsys):
+    assert ave("baselines", "--store", tmp_path) == 1
+    assert "no corpus is published here" in capsys.readouterr().err
