@@ -36,6 +36,7 @@ from pipeline.recipe.learning import run_names
 from pipeline.recipe.stages import POOLED
 from pipeline.records import SPLITS
 from pipeline.store import executors
+from pipeline.store.threads import one_blas_thread
 
 HUMAN = "human"
 
@@ -129,7 +130,8 @@ def _shared(arguments: Namespace, corpus: Corpus, split: str, chosen: tuple[str,
     """What all jobs need, with the training split's mean eye position in a file of its own."""
     with tempfile.TemporaryDirectory(prefix="ave-score-") as folder:
         file = Path(folder) / "mep.npy"
-        np.save(file, still.mep_of(truths(corpus, "train"), BASELINE_SIZE))
+        with one_blas_thread():
+            np.save(file, still.mep_of(truths(corpus, "train"), BASELINE_SIZE))
         yield Split(str(arguments.store), split, chosen, str(file), arguments.seed)
 
 

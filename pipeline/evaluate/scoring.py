@@ -26,6 +26,7 @@ from pipeline.evaluate.protocols import get
 from pipeline.evaluate.score_table import OVERALL
 from pipeline.evaluate.scorer import Scorer
 from pipeline.evaluate.truth import Truth, truths
+from pipeline.store.threads import one_blas_thread
 
 NO_MAP = "no map"
 BASELINE_SIZE = (256, 320)  # height and width of the maps that baselines give
@@ -98,7 +99,12 @@ class Scored:
 
 
 def run(job: ScoreMaps | ScoreBaseline | ScoreHuman) -> Scored:
-    """Score one video."""
+    """Score one video, with one BLAS thread: the same digits wherever it is done."""
+    with one_blas_thread():
+        return _run(job)
+
+
+def _run(job: ScoreMaps | ScoreBaseline | ScoreHuman) -> Scored:
     by_name, scorers = prepared(job.split)
     truth = by_name[job.stimulus]
     if isinstance(job, ScoreHuman):

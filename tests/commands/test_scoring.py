@@ -1,4 +1,4 @@
-"""`ave score` and `ave baselines`: strangers' maps and our own, by one protocol and several, and what is said of them."""
+"""`ave score` and `ave baselines`: strangers' maps, protocols side by side, and what is said of maps."""
 
 from __future__ import annotations
 
