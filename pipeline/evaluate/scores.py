@@ -19,15 +19,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import AveError
-from pipeline.evaluate import baselines
 from pipeline.evaluate.adding_up import check_overall
+from pipeline.evaluate.baselines import mep_of, registry
 from pipeline.evaluate.rendering import to_csv, to_latex, to_markdown
 from pipeline.evaluate.score_table import METRICS, OVERALL, means, read_scores, scored, write_scores
-from pipeline.evaluate.scoring import score_video, scorers_of
+from pipeline.evaluate.scoring import BASELINE_SIZE, score_video, scorers_of
 from pipeline.evaluate.tables import leaderboard
 from pipeline.evaluate.truth import Truth, truths_of_shards
 from pipeline.export.reader import ShardSet
 from pipeline.store.job import Job
+
+STILL = ("mep", "centre", "uniform")
 
 
 def build_item(job: Job) -> dict:
@@ -53,14 +55,14 @@ def build_item(job: Job) -> dict:
     maps, protocols = MapFile(job.files["maps"]), tuple(job.params["protocols"])
     truths = list(truths_of_shards(of_split(job.files["shards"], maps.about["split"])))
     maps.check(truths)
-    still = fit_baselines(of_split(job.files["shards"], "train"))
-    scorers = scorers_of(protocols, truths, still["mep"])
+    mep, still = fit_baselines(job.files["shards"])
+    scorers = scorers_of(protocols, truths, mep)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in (job.name, *still)}
     for truth in truths:
         expected = range(0, truth.n_frames, maps.about["every"])
         rows[job.name] += score_video(scorers, truth, maps.read(truth.stimulus), expected)
-        for name, one in still.items():
-            rows[name] += score_video(scorers, truth, ((frame, one) for frame in expected))
+        for name, baseline in still.items():
+            rows[name] += score_video(scorers, truth, [(frame, baseline.map(truth, frame)) for frame in expected])
     for name, own in rows.items():
         about = {"run": name, "split": maps.about["split"], "every": maps.about["every"], "protocols": protocols}
         write_scores(job.out / f"{name}.parquet", own, about | ({"maps": maps.about} if name == job.name else {}))
@@ -149,12 +151,11 @@ class MapFile:
             )
 
 
-def fit_baselines(train: ShardSet) -> dict[str, NDArray[np.float64]]:
-    """The maps that never change: mean eye position and centre Gaussian of the training split, and uniform."""
-    heads = map(train.head, range(len(train)))
-    mep = baselines.mean_eye_position((head.facts.stimulus, head.density) for head in heads)
-    centre = baselines.centre_gaussian(mep.shape, baselines.spread_about_centre(mep))
-    return {"mep": mep, "centre": centre, "uniform": baselines.uniform(mep.shape)}
+def fit_baselines(shards: Mapping[str, Any]) -> tuple[NDArray[np.float64], dict[str, registry.Baseline]]:
+    """The mean eye position of the train shards, for information gain, and the baselines that never change."""
+    train = list(truths_of_shards(of_split(shards, "train")))
+    found = registry.fitted(STILL, train, BASELINE_SIZE)
+    return mep_of(train, BASELINE_SIZE), dict(zip(STILL, found, strict=True))
 
 
 def of_split(shards: Mapping[str, Any], split: str) -> ShardSet:

@@ -24,6 +24,7 @@ from pipeline.evaluate.scores import fit_baselines, of_split
 from pipeline.evaluate.scoring import score_video, scorers_of
 from pipeline.evaluate.truth import truths_of_shards
 from pipeline.export.clips import ClipStream
+from pipeline.export.reader import ShardSet
 from pipeline.learn import checkpoints
 from pipeline.learn.predict import predict
 from pipeline.learn.settings import PredictSettings, from_params
@@ -66,9 +67,10 @@ def build_item(job: Job) -> dict[str, Any]:
             code="deaf-model",
         )
     truths = list(truths_of_shards(of_split(job.files["shards"], settings.split)))
-    mep = fit_baselines(of_split(job.files["shards"], "train"))["mep"]
+    mep, _ = fit_baselines(job.files["shards"])
     (scorer,) = scorers_of(["ours"], truths, mep)
     indexes = indexes_of(job.files["shards"], settings.split)
+    size = ShardSet(indexes).head(0).density.shape[1:]
     conditions, not_made = conditions_of(ClipStream(indexes, **form_of(wants)).shards)
     scores: dict[str, pd.DataFrame] = {}
     moved: list[dict[str, Any]] = []
@@ -77,7 +79,7 @@ def build_item(job: Job) -> dict[str, Any]:
     for condition in conditions:
         clips = ClipStream(indexes, stride=settings.every, **form_of(wants))
         heard: Any = clips if condition == ORIGINAL else OtherSound(clips, condition)
-        maps = by_stimulus(predict(model, heard, settings, run["settings"]["scale"], mep.shape))
+        maps = by_stimulus(predict(model, heard, settings, run["settings"]["scale"], size))
         rows = [row for truth in truths for row in score_video([scorer], truth, maps.get(truth.stimulus, ()))]
         about = {"run": job.name, "sound": condition, "split": settings.split, "every": settings.every}
         write_scores(job.out / "scores" / f"{condition.replace(' ', '_')}.parquet", rows, about)

@@ -54,9 +54,9 @@ def score_test(shards: Mapping[str, Path], runs: Mapping[str, Path], *, every: i
     """
     test = of_split(shards, "test")
     truths = list(truths_of_shards(test))
-    still = fit_baselines(of_split(shards, "train"))
-    (scorer,) = scorers_of(["ours"], truths, still["mep"])
-    size = still["mep"].shape
+    mep, still = fit_baselines(shards)
+    (scorer,) = scorers_of(["ours"], truths, mep)
+    size = test.head(0).density.shape[1:]
     given: dict[str, Maps] = {name: maps_of(folder, shards, every, size) for name, folder in runs.items()}
     given |= {
         f"{name}, {SWAPPED}": maps_of(folder, shards, every, size, "swapped")
@@ -65,9 +65,8 @@ def score_test(shards: Mapping[str, Path], runs: Mapping[str, Path], *, every: i
     }
     frames = {truth.stimulus: range(0, truth.n_frames, every) for truth in truths}
     given["truth"] = {t.stimulus: [(k, t.density(k, size)) for k in frames[t.stimulus]] for t in truths}
-    given |= {
-        name: {stimulus: [(k, one) for k in own] for stimulus, own in frames.items()} for name, one in still.items()
-    }
+    for name, baseline in still.items():
+        given[name] = {t.stimulus: [(k, baseline.map(t, k)) for k in frames[t.stimulus]] for t in truths}
     return {
         name: _overall(row for truth in truths for row in score_video([scorer], truth, maps[truth.stimulus]))
         for name, maps in given.items()

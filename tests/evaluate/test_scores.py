@@ -82,7 +82,7 @@ def test_each_score_is_the_protocols_of_that_map_and_that_frames_fixations(shard
     shown = random_maps()
     _, out = score(shards, tmp_path, shown)
     truths = truths_of(shards)
-    mep = scores.fit_baselines(ShardSet([shards["diem/train"]]))["mep"]
+    mep = scores.fit_baselines(shards)[0]
     scorer = Scorer(get("ours"), truths, mep)
     by_name = {truth.stimulus: truth for truth in truths}
     for row in rows_of(out).itertuples():
