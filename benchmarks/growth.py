@@ -17,11 +17,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -30,25 +28,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
-
 from benchmarks import synthetic
+from benchmarks.whole import Run, ave
 from pipeline.signals import media
 
 ROUNDS = 3
-SAMPLED_EVERY_S = 0.05
 FOR_LIMIT = 40  # stimuli that ffprobe and ffmpeg are timed on
 STREAMS = ("video", "audio", "audio")  # what a build probes and decodes of a stimulus: frames; curation and log-mel
-
-
-@dataclass(frozen=True)
-class Run:
-    """One `ave build` as a whole process: wall seconds, CPU seconds of the main process, and megabytes at the peak."""
-
-    seconds: float
-    cpu_s: float
-    main_mb: float
-    worker_mb: float
 
 
 @dataclass(frozen=True)
@@ -111,19 +97,8 @@ def measure(home: Path, n_stimuli: int, executor: str) -> Growth:
 
 
 def build(store: Path, *options: str) -> Run:
-    """Run `ave build`, and look at its memory and that of its workers while it runs."""
-    command = [sys.executable, "-m", "pipeline.cli", "build", "--store", str(store), *options]
-    started, cpu_before_s = time.perf_counter(), _children_cpu_s()
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
-    main_bytes = worker_bytes = 0
-    while process.poll() is None:
-        main_bytes = max(main_bytes, _resident(process))
-        worker_bytes = max([worker_bytes, *map(_resident, _children(process))])
-        time.sleep(SAMPLED_EVERY_S)
-    elapsed = time.perf_counter() - started
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return Run(elapsed, _children_cpu_s() - cpu_before_s, main_bytes / 1e6, worker_bytes / 1e6)
+    """Run `ave build`."""
+    return ave("build", "--store", str(store), *options)
 
 
 def decoding_s(raw: Path, n_stimuli: int) -> float:
@@ -181,26 +156,6 @@ def _beside(run: Run, limit_s: float) -> str:
 
 def _times(value: float, earlier: float | None) -> str:
     return "" if earlier is None else f" (x{value / earlier:.1f})"
-
-
-def _children_cpu_s() -> float:
-    """CPU seconds of every process that this one has started and waited for."""
-    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return spent.ru_utime + spent.ru_stime
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return list(process.children(recursive=True))
-    except psutil.Error:
-        return []
 
 
 if __name__ == "__main__":
