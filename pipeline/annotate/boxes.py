@@ -165,7 +165,8 @@ def problems_of(box: Box, extent: Extent | None = None) -> Iterator[str]:
 
 def rounded(box: Box) -> Box:
     """The box as a file keeps it: to 0.1 px."""
-    return Box(*(round(float(value), 1) + 0.0 for value in box.corners), label=box.label, sounding=box.sounding)
+    x_px, y_px, width_px, height_px = (round(float(value), 1) + 0.0 for value in box.corners)  # + 0.0: never -0.0
+    return Box(x_px, y_px, width_px, height_px, box.label, box.sounding)
 
 
 def source_boxes(
@@ -196,10 +197,10 @@ def _parsed(
     if not any(cells[2:]):
         return key, None, problems
     try:
-        corners = [float(cell) for cell in cells[2:6]]
+        x_px, y_px, width_px, height_px = map(float, cells[2:6])
     except ValueError:
         return key, None, [*problems, f"x, y, width and height must be numbers, got {', '.join(map(repr, cells[2:6]))}"]
-    box = Box(*corners, label=cells[6], sounding=cells[7])
+    box = Box(x_px, y_px, width_px, height_px, cells[6], cells[7])
     problems += problems_of(box, (known or {}).get(stimulus))
     return key, rounded(box) if not problems else box, problems
 

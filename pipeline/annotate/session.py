@@ -25,7 +25,7 @@ from pipeline.errors import AveError
 
 MOST_BOXES = 50  # of one frame
 
-_NUMBERS, _WORDS = ("x_px", "y_px", "width_px", "height_px"), ("label", "sounding")
+_NUMBERS = ("x_px", "y_px", "width_px", "height_px")
 
 
 class Session:
@@ -125,10 +125,11 @@ def _checked(answer: Any, extent: Extent) -> tuple[Box, ...] | None:
         raise _refusal("the frame cannot have boxes and show no source; delete the boxes first")
     if len(rows) > MOST_BOXES:
         raise _refusal(f"{len(rows)} boxes in one frame, the most is {MOST_BOXES}")
-    problems, boxes = [], []
+    problems: list[str] = []
+    boxes: list[Box | None] = []
     for place, row in enumerate(rows, 1):
         box, wrong = _box(row, extent)
-        if box in boxes:
+        if box is not None and box in boxes:
             wrong = [f"the same as box {boxes.index(box) + 1}"]
         problems += [f"box {place}: {problem}" for problem in wrong]
         boxes.append(box)
@@ -139,14 +140,14 @@ def _checked(answer: Any, extent: Extent) -> tuple[Box, ...] | None:
 
 def _box(row: Any, extent: Extent) -> tuple[Box | None, list[str]]:
     """A box as sent, rounded, and what is wrong with it."""
-    numbers, words = (
-        [row.get(name) if isinstance(row, dict) else None for name in part] for part in (_NUMBERS, _WORDS)
-    )
+    numbers: list[Any] = [row.get(name) if isinstance(row, dict) else None for name in _NUMBERS]
     if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in numbers):
         return None, ["left, top, width and height must be numbers"]
-    if not all(isinstance(word, str) for word in words):
+    label, sounding = row.get("label"), row.get("sounding")
+    if not (isinstance(label, str) and isinstance(sounding, str)):
         return None, ["it needs a label (it may be empty) and whether it sounds"]
-    box = Box(*map(float, numbers), label=words[0].strip(), sounding=words[1])
+    x_px, y_px, width_px, height_px = map(float, numbers)
+    box = Box(x_px, y_px, width_px, height_px, label.strip(), sounding)
     problems = [*problems_of(box, extent)]
     return (box if problems else rounded(box)), problems
 

@@ -60,12 +60,13 @@ async function post(number, body, leaving) {
     });
     const said = await answer.json();
     if (!answer.ok) throw new Error(said.problem);
-    frames[number].done = said.frame.done;
+    Object.assign(frames[number], { done: said.frame.done, problem: "" });
     if (number === here) complain("");
     tell(words(said.frame));
   } catch (error) {
     const lost = error instanceof TypeError ? "Not saved: `ave annotate` does not answer. Is it still running?" : error.message;
-    complain(number === here ? lost : `Frame ${number + 1}: ${lost}`);
+    frames[number].problem = lost; // told again whenever the frame is shown
+    complain(number === here ? lost : `${number + 1} of ${frames.length}: ${lost}`);
   }
   progress();
 }
@@ -103,7 +104,7 @@ function show(number) {
   $("to").textContent = `${(time_s - offset + 0.64).toFixed(2)} s`;
   $("time").textContent = `${time_s.toFixed(2)} s`;
   tell("");
-  complain("");
+  complain(frame().problem ?? "");
   rebuild();
   progress();
 }
