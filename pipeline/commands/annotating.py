@@ -29,10 +29,10 @@ def annotate(arguments: Namespace) -> int:
     path = arguments.store / "annotations" / f"{annotator}.csv"
     session = Session(annotator, path, list(corpus), sampled)
     with AnnotationServer(session, arguments.port) as server:
-        print(f"{len(sampled)} frames of {len(stimuli)} videos, {session.n_done()} of them done. Open in a browser:")
-        print(f"  {server.url}")
-        print(f"Boxes are kept in {path}, at every change. Ctrl-C ends.", flush=True)
         try:
+            print(f"{len(sampled)} frames of {len(stimuli)} videos, {session.n_done()} frames done. Open in a browser:")
+            print(f"  {server.url}")
+            print(f"Boxes are kept in {path}, at every change. Ctrl-C ends.", flush=True)
             server.serve_forever()
         except KeyboardInterrupt:
             print()

@@ -32,7 +32,7 @@ def test_from_the_address_to_the_summary(store: Path, tmp_path: Path):
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         head = [process.stdout.readline() for _ in range(3)]
-        assert head[0] == "2 frames of 1 videos, 0 of them done. Open in a browser:\n"
+        assert head[0] == "2 frames of 1 videos, 0 frames done. Open in a browser:\n"
         with OPENER.open(head[1].strip() + "picture/0.jpg", timeout=20) as reply:
             assert reply.status == 200
         assert str(tmp_path / "annotations" / "ann.csv") in head[2]
