@@ -18,7 +18,11 @@ setup(
     description="Rebuild the AVE audio-visual eye-tracking corpus from its raw releases into training-ready shards.",
     python_requires=">=3.10",
     packages=[*find_packages(include=["pipeline", "pipeline.*", "tasks", "tasks.*"]), "manifests"],
-    package_data={"manifests": ["*.csv", "*.md"], "pipeline.skeleton": ["*.txt"]},
+    package_data={
+        "manifests": ["*.csv", "*.md"],
+        "pipeline.annotate": ["page/*.html", "page/*.css", "page/*.js"],
+        "pipeline.skeleton": ["*.txt"],
+    },
     entry_points={"console_scripts": ["ave = pipeline.cli:entry"]},
     install_requires=[
         "luigi>=3.6,<4",
