@@ -70,6 +70,7 @@ _WHERE = {  # the module of pipeline.commands that holds each command, imported 
     **dict.fromkeys(("doctor", "new-corpus"), "setting_up"),
     **dict.fromkeys(("models",), "models"),
     **dict.fromkeys(("score", "baselines"), "scoring"),
+    "annotate": "annotating",
     **dict.fromkeys(("train", "pretrain", "predict", "audit"), "training"),
 }
 
@@ -137,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_new_corpus(commands)
     _add_learning(commands)
     _add_scoring(commands)
+    _add_annotate(commands)
     summary = "the models: what each costs, wants and gives, its source and published weights"
     _add(commands, "models", summary, "ave models --json", json=True, store=False)
     for name in _LATER:
@@ -196,6 +198,18 @@ def _add_learning(commands: argparse._SubParsersAction) -> None:
             parser.add_argument("--executor", default="auto", help=f"{WORDS} (default auto)")
 
 
+def _add_annotate(commands: argparse._SubParsersAction) -> None:
+    summary = "a local page to draw boxes around what sounds, on frames drawn at random"
+    parser = _add(commands, "annotate", summary, "ave annotate --split test --annotator me")
+    parser.add_argument("--split", help="only this split")
+    parser.add_argument("--corpus", action="append", metavar="NAME", help="only this corpus; may be given again")
+    parser.add_argument("--frames-per-video", type=int, default=3, metavar="N", help="frames to draw (default 3)")
+    parser.add_argument("--apart", type=float, default=1.0, metavar="S", help="least seconds between them (default 1)")
+    parser.add_argument("--annotator", metavar="NAME", help="names the file of boxes (default: the login name)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw (default 0)")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="of the page (default: any that is free)")
+
+
 def _add_scoring(commands: argparse._SubParsersAction) -> None:
     example = "ave score maps/ --protocol stavis,ours --split test"
     score = _add(commands, "score", "score maps, anybody's or those last predicted", example, json=True)
@@ -208,6 +222,8 @@ def _add_scoring(commands: argparse._SubParsersAction) -> None:
     names = "uniform, centre, mep, mep-category, mep-corpus, human (default: all)"
     baselines.add_argument("names", nargs="*", metavar="NAME", help=names)
     baselines.add_argument("--every", type=int, default=1, metavar="N", help="score frames 0, N, 2 N … (default 1)")
+    boxes = "also NSS inside and outside the boxes of this file of `ave annotate`"
+    score.add_argument("--annotations", metavar="FILE", type=Path, help=boxes)
     for parser in (score, baselines):
         parser.add_argument("--protocol", nargs="+", metavar="NAME", help="scoring protocols (default ours); also a,b")
         parser.add_argument("--split", help="train, val or test (default: that of the maps, else test)")

@@ -18,12 +18,14 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
+from pipeline.annotate.boxes import Extent, read_boxes, source_boxes
 from pipeline.commands.asked import remembered_settings
 from pipeline.corpus import Corpus
 from pipeline.errors import AveError, UsageError
 from pipeline.evaluate import protocols
 from pipeline.evaluate.adding_up import check_overall
 from pipeline.evaluate.baselines import human, registry, still
+from pipeline.evaluate.contextual import contextual_scores
 from pipeline.evaluate.maps import Maps, open_maps, summary
 from pipeline.evaluate.rendering import to_markdown
 from pipeline.evaluate.results import FOLDER, Result, results, write_result
@@ -47,6 +49,7 @@ def score(arguments: Namespace) -> int:
     path, name = (Path(arguments.maps), "") if arguments.maps else _own_maps(arguments.store)
     name = arguments.run or name or path.resolve().name.split(".")[0]
     corpus = Corpus(arguments.store)
+    boxes = _boxes(arguments.annotations, corpus) if arguments.annotations else None
     split, maps = _opened(path, corpus, arguments)
     videos = [truth.stimulus for truth in truths(corpus, split)]
     with _shared(arguments, corpus, split, chosen) as shared:
@@ -58,6 +61,8 @@ def score(arguments: Namespace) -> int:
     about["findings"] = [{"kind": one.kind, "count": one.count, "words": str(one)} for one in findings]
     file = write_result(arguments.store, rows, about)
     lines = [f"{maps.about['format']}; {maps.about['habit']}; {maps.about['first_frame_why']}", *summary(findings)]
+    if boxes is not None:
+        lines += _of_boxes(contextual_scores({name: maps}, truths(corpus, split), boxes))
     return _told(arguments, [name], split, chosen, [file], lines)
 
 
@@ -86,6 +91,23 @@ def baselines(arguments: Namespace) -> int:
             lines += said
             files.append(write_result(arguments.store, [row for video in videos_scored for row in video.rows], about))
     return _told(arguments, names, split, chosen, files, lines)
+
+
+def _boxes(file: Path, corpus: Corpus) -> Mapping[tuple[str, int], Any]:
+    """Boxes of sources that sound, by stimulus and frame."""
+    return source_boxes(read_boxes(file, {s.stimulus: Extent(s.n_frames, s.height_px, s.width_px) for s in corpus}))
+
+
+def _of_boxes(table: pd.DataFrame) -> list[str]:
+    """NSS inside and outside annotated boxes, a line each, and what was not scored."""
+    lines = [
+        f"NSS {row['where']} the boxes of what sounds: {row['mean']:.3f} "
+        f"({row['videos']} videos, {row['frames']} frames)"
+        for row in table.to_dict("records")
+    ]
+    left = table.iloc[0]
+    counts = ("without_annotation", "without_source", "without_map")
+    return [*lines, "not in it: " + ", ".join(f"{left[name]} frames {name.replace('_', ' ')}" for name in counts)]
 
 
 def _protocols(words: Sequence[str] | None) -> tuple[str, ...]:

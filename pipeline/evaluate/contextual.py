@@ -23,16 +23,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.evaluate.metrics import nss
-from pipeline.evaluate.scoring import Source
 from pipeline.evaluate.truth import Truth
 from pipeline.signals.gaze import fixation_counts
+
+
+class Source(Protocol):
+    """Whatever gives maps: a run of ours, a stranger's folder, a baseline."""
+
+    def read(self, stimulus: str) -> Iterator[tuple[int, NDArray]]:
+        """Frame and map, one after another, in the order of frames."""
+        ...
+
 
 WHERE = ("inside", "outside")
 NO_ANNOTATION, NO_SOURCE, NO_MAP = "no annotation", "no source on screen", "no map"  # why a frame is not scored

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import pipeline
+from pipeline.annotate.boxes import Box, write_boxes
 from pipeline.cli import main
 from pipeline.evaluate.score_table import read_scores
 from pipeline.evaluate.truth import truths
@@ -131,3 +132,20 @@ def test_wrong_usage_is_one_clear_error(mini_store, capsys, words, said, monkeyp
 def test_a_store_without_a_corpus_says_how_to_build_one(tmp_path, capsys):
     assert ave("baselines", "--store", tmp_path) == 1
     assert "no corpus is published here" in capsys.readouterr().err
+
+
+def test_boxes_of_what_sounds_split_the_score_in_two(mini_store, folder, tmp_path, capsys):
+    truth = next(truths(pipeline.Corpus(mini_store), "test"))
+    frame = next(frame for frame in range(0, truth.n_frames, EVERY) if truth.n_fixations(frame) > 2)
+    x, y = (float(np.median(points)) for points in truth.points(frame))
+    boxes = tmp_path / "boxes.csv"
+    half = 1.5 * truth.px_per_dva
+    left, top = max(x - half, 0), max(y - half, 0)
+    width, height = min(2 * half, truth.size_px[1] - left), min(2 * half, truth.size_px[0] - top)
+    write_boxes(boxes, {(truth.stimulus, frame): (Box(left, top, width, height, "thing", "yes"),)})
+    assert ave("score", folder, "--store", mini_store, "--annotations", boxes, "--executor", "serial") == 0
+    said = capsys.readouterr().out
+    inside = float(said.split("NSS inside the boxes of what sounds: ")[1].split(" ")[0])
+    assert inside > 1
+    assert "(1 videos, 1 frames)" in said
+    assert "frames without annotation" in said
