@@ -76,7 +76,7 @@ def open_maps(path: str | Path, truths: Sequence[TruthLike], first_frame: int | 
 
 @dataclass
 class _Lying:
-    """What lies there: maps by stimulus, what was noticed, the head's words, and what the habit's authors count from."""
+    """What lies there: maps by stimulus, what was noticed, words for the head, and what the habit counts from."""
 
     sets: dict[str, MapSet | RowSet]
     found: list[Finding]

@@ -59,7 +59,9 @@ def test_the_folder_may_be_the_corpus_or_the_stimulus_itself(tmp_path):
 
 def test_a_name_that_is_in_two_corpora_is_not_guessed(tmp_path):
     write_maps(tmp_path, "clip_1/%04d.png")
-    with pytest.raises(AveError, match=r"clip_1/0000.png and 9 more .* may be coutrot1/clip_1 or coutrot2/clip_1; put it"):
+    with pytest.raises(
+        AveError, match=r"clip_1/0000.png and 9 more .* may be coutrot1/clip_1 or coutrot2/clip_1; put it"
+    ):
         open_maps(tmp_path, TRUTHS)
     write_maps(tmp_path, "diem/arctic_bears_1066x710/%04d.png")
     maps = open_maps(tmp_path, TRUTHS)
