@@ -69,7 +69,7 @@ def open_maps(path: str | Path, truths: Sequence[TruthLike], first_frame: int | 
     lying = _of_tables(tables, known) if tables else _of_files(root, maps, known)
     if not lying.sets:
         raise _no_match(root, lying.found, known)
-    read = tables or maps
+    read = set(tables or maps)
     lying.found += _others([one for one in files if one not in read and (is_map(one) or not tables)])
     return _numbered(root, known, lying, first_frame)
 

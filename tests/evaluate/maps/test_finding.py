@@ -151,6 +151,22 @@ def test_maps_can_be_read_in_another_process(tmp_path):
         assert pool.submit(noticed, maps).result() == noticed(maps)
 
 
+def test_one_stimulus_can_be_sent_alone(tmp_path):
+    write_maps(tmp_path, FOLDER + "/%d.png", frames=range(9))
+    write_maps(tmp_path, "coutrot1/clip_1/%d.png")
+    maps = open_maps(tmp_path, TRUTHS)
+    alone = maps.only(BEARS)
+    assert alone.stimuli == (BEARS,) and noticed(alone) == noticed(maps) and alone.about == maps.about
+    assert list(alone.read(CLIP)) == [] and maps.expected(TRUTHS[1].stimulus) == range(10)
+
+
+def test_folders_that_lie_in_themselves_are_walked_once(tmp_path):
+    write_maps(tmp_path, "maps/" + FOLDER + "/%d.png")
+    (tmp_path / "maps" / "diem" / "again").symlink_to(tmp_path / "maps")
+    maps = open_maps(tmp_path / "maps", TRUTHS)
+    assert maps.stimuli == (BEARS,) and kinds(maps.found) == []
+
+
 def test_what_is_noticed_is_there_before_the_end_too(tmp_path):
     write_map(tmp_path / FOLDER / "0.png", np.zeros((12, 16), np.uint8))
     write_maps(tmp_path, FOLDER + "/%d.png", frames=range(1, 9))
