@@ -157,8 +157,9 @@ class _Finder:
         return bool(match.candidates)
 
     def _nearest(self, batch: Batch) -> str:
-        words = [batch.files[0][1].stem, *PurePosixPath(batch.path).parts[-2::-1]]
-        near = next(filter(None, map(self._names.nearest, words)), "")
+        folders = PurePosixPath(batch.path).parts[-2::-1]
+        words = (batch.files[0][1].stem, *folders)
+        near = next((near for word in words if (near := self._names.nearest(word, folders))), "")
         return f" (nearest: {near})" if near else ""
 
     def _say(self, kind: str, words: str, stimulus: str | None = None) -> None:

@@ -127,7 +127,7 @@ def _of_tables(paths: Sequence[Path], known: dict[str, Known]) -> _Lying:
         if match.remark:
             found.append(Finding("understood", match.stimulus, None, match.remark))
         if not match.candidates:
-            near = names.nearest(last)
+            near = names.nearest(last, folders[::-1])
             found.append(Finding("other-stimulus", None, None, name + (f" (nearest: {near})" if near else "")))
         elif match.stimulus is None:
             found.append(Finding("ambiguous", None, None, f"{name} may be {' or '.join(match.candidates)}"))

@@ -120,6 +120,14 @@ def test_of_two_sets_one_is_read_and_the_other_is_said(tmp_path):
     ]
 
 
+def test_of_two_sets_of_one_habit_the_larger_is_read(tmp_path):
+    write_maps(tmp_path, "a/diem/arctic_bears_1066x710/%d.png", frames=range(4))
+    write_maps(tmp_path, "b/diem/arctic_bears_1066x710/%d.png")
+    maps = open_maps(tmp_path, TRUTHS)
+    assert len(list(maps.read(BEARS))) == 10
+    assert [(found.kind, found.count) for found in maps.found if found.stimulus == BEARS] == [("set-aside", 4)]
+
+
 def test_findings_are_summed_up_by_kind_with_counts_and_examples():
     found = [Finding("missing", f"diem/{name}", 3, "frames 3–4: no map", 2) for name in "abc"]
     lines = summary([*found, Finding("unreadable", "diem/a", 1, "1.png: broken")])

@@ -82,6 +82,16 @@ def test_one_array_a_stimulus(tmp_path, name):
     assert frames_of(maps) == WHOLE and maps.about["format"] == "NPY" and maps.about["first_frame"] == 0
 
 
+def test_arrays_side_by_side_are_matched_one_by_one(tmp_path):
+    for name in ("clip_1", "clip_12", "clip_99"):
+        write_map(tmp_path / "coutrot1" / f"{name}.npy", ALL)
+    maps = open_maps(tmp_path, TRUTHS)
+    assert maps.stimuli == (CLIP, "coutrot1/clip_12")
+    assert [str(found) for found in maps.found if found.kind == "other-stimulus"] == [
+        "coutrot1/clip_99.npy (nearest: coutrot1/clip_1)"
+    ]
+
+
 def test_one_file_given_alone(tmp_path):
     write_map(tmp_path / "coutrot2" / "clip_1.npy", ALL)
     assert frames_of(open_maps(tmp_path / "coutrot2" / "clip_1.npy", TRUTHS), MEETING) == WHOLE

@@ -63,6 +63,7 @@ def test_every_fifth_that_may_be_either_is_said_and_can_be_told(tmp_path):
     assert maps.about["first_frame"] == 0 and "numbering" in kinds(maps.found)
     told = open_maps(tmp_path, TRUTHS, first_frame=1)
     assert [frame_of(saliency) for _, saliency in told.read(MONKEYS)] == [frame for frame, _ in told.read(MONKEYS)]
+    assert told.findings(MONKEYS) == [] and told.expected(MONKEYS) == range(3, 10, 5)
     assert "numbering" not in kinds(told.found) and told.about["first_frame_why"] == "as asked for"
 
 
