@@ -53,7 +53,7 @@ def score(arguments: Namespace) -> int:
     split, maps = _opened(path, corpus, arguments)
     videos = [truth.stimulus for truth in truths(corpus, split)]
     with _shared(arguments, corpus, split, chosen) as shared:
-        jobs = [(stimulus, ScoreMaps(shared, maps, stimulus)) for stimulus in videos]
+        jobs = [(stimulus, ScoreMaps(shared, maps.only(stimulus), stimulus)) for stimulus in videos]
         videos_scored = _scored(jobs, arguments.executor, f"scoring {name}")
     rows = [row for video in videos_scored for row in video.rows]
     findings = [*maps.found, *(finding for video in videos_scored for finding in video.findings)]

@@ -9,6 +9,7 @@ counts with its own name (`maps/diem` may be given as well as `maps`).
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import defaultdict
@@ -36,17 +37,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class MapSet:
-    """The maps of one stimulus: a file a frame, by number as written, or one file for all."""
+    """The maps of one stimulus: a file a frame, names in `folder` by number as written, or one file for all."""
 
     stimulus: str
     habit: Habit
-    files: dict[int, Path] = field(default_factory=dict)
-    whole: Path | None = None
+    folder: Path
+    files: dict[int, str] = field(default_factory=dict)
+    whole: str = ""
 
     @property
     def format(self) -> str:
         """What kind of files these are: "PNG", "JPEG" …"""
-        endings = {(path.suffix.lower()) for path in ([self.whole] if self.whole else self.files.values()) if path}
+        endings = {os.path.splitext(name)[1].lower() for name in ([self.whole] if self.whole else self.files.values())}
         return ", ".join(sorted({FORMATS[ending] for ending in endings}))
 
 
@@ -54,7 +56,13 @@ def list_files(root: Path) -> list[Path]:
     """Every file of a folder and the folders below, sorted; the file itself where it is one."""
     if root.is_file():
         return [root]
-    return sorted(Path(folder) / name for folder, _, names in os.walk(root, followlinks=True) for name in names)
+    walked: set[str] = set()
+    files: list[Path] = []
+    for folder, folders, names in os.walk(root, followlinks=True):
+        walked.add(os.path.realpath(folder))
+        folders[:] = [one for one in folders if os.path.realpath(os.path.join(folder, one)) not in walked]
+        files += [Path(folder, name) for name in names]
+    return sorted(files)
 
 
 def is_map(path: Path) -> bool:
@@ -113,11 +121,11 @@ class _Finder:
             return False
         match = self._try(habit, batch.path, cut)
         if match.stimulus:
-            files: dict[int, Path] = {}
+            files: dict[int, str] = {}
             for number, path in batch.files:
-                if number is not None and files.setdefault(number, path) != path:
-                    self._say("set-aside", f"{path.name} beside {files[number].name}", match.stimulus)
-            self._sets[match.stimulus].append(MapSet(match.stimulus, habit, files))
+                if number is not None and files.setdefault(number, path.name) != path.name:
+                    self._say("set-aside", f"{path.name} beside {files[number]}", match.stimulus)
+            self._sets[match.stimulus].append(MapSet(match.stimulus, habit, batch.files[0][1].parent, files))
         return self._noted(match, _shown(batch))
 
     def _whole(self, batch: Batch, habit: Habit, cut: bool) -> bool:
@@ -128,7 +136,7 @@ class _Finder:
             own = str(PurePosixPath(batch.path).parent / path.stem)
             match = self._try(habit, own, cut)
             if match.stimulus:
-                self._sets[match.stimulus].append(MapSet(match.stimulus, habit, whole=path))
+                self._sets[match.stimulus].append(MapSet(match.stimulus, habit, path.parent, whole=path.name))
             if not self._noted(match, path.name):
                 left.append((number, path))
         batch.files[:] = left
@@ -149,8 +157,9 @@ class _Finder:
         return bool(match.candidates)
 
     def _nearest(self, batch: Batch) -> str:
-        words = [batch.files[0][1].stem, *PurePosixPath(batch.path).parts[-2::-1]]
-        near = next(filter(None, map(self._names.nearest, words)), "")
+        folders = PurePosixPath(batch.path).parts[-2::-1]
+        words = (batch.files[0][1].stem, *folders)
+        near = next((near for word in words if (near := self._names.nearest(word, folders))), "")
         return f" (nearest: {near})" if near else ""
 
     def _say(self, kind: str, words: str, stimulus: str | None = None) -> None:
@@ -172,13 +181,14 @@ class _Finder:
 def _batches(files: Sequence[Path], top: Path, root: Path) -> Iterator[Batch]:
     batches: dict[tuple[str, str], Batch] = {}
     above = root.parent if root.is_file() else root
-    start = (above.resolve()).relative_to(top).as_posix()
-    for path in files:
-        folder = PurePosixPath(start, path.parent.relative_to(above).as_posix())
-        kind, parts = KIND[path.suffix.lower()], NUMBER.match(path.stem)
-        name, number = (f"{parts['word']}0{parts['tail']}", int(parts["number"])) if parts else (path.stem, None)
-        one = str(folder / name)
-        batches.setdefault((one, kind), Batch(one, kind)).files.append((number, path))
+    start = above.resolve().relative_to(top)
+    for parent, own in itertools.groupby(files, key=lambda path: path.parent):
+        folder = (start / parent.relative_to(above)).as_posix()
+        for path in own:
+            kind, parts = KIND[path.suffix.lower()], NUMBER.match(path.stem)
+            name, number = (f"{parts['word']}0{parts['tail']}", int(parts["number"])) if parts else (path.stem, None)
+            one = f"{folder}/{name}"
+            batches.setdefault((one, kind), Batch(one, kind)).files.append((number, path))
     yield from batches.values()
 
 
@@ -189,5 +199,4 @@ def _shown(batch: Batch) -> str:
 
 
 def _example(one: MapSet) -> str:
-    path = one.whole or next(iter(one.files.values()))
-    return f"{path.parent.name}/{path.name}"
+    return f"{one.folder.name}/{one.whole or next(iter(one.files.values()))}"

@@ -12,26 +12,26 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-KINDS = {  # in the order of a summary: what is counted, and what it means
-    "unreadable": ("maps cannot be read", "they are not scored"),
-    "missing": ("frames have no map", "a protocol scores them or leaves them out, and says which"),
-    "beyond": ("maps lie beyond the last annotated frame", "there is nothing to score them against"),
-    "before": ("maps are numbered before the first frame", "there is no such frame"),
-    "not-finite": ("maps hold NaN or infinite values", "they cannot be scored"),
-    "negative": ("maps hold negative values", "metrics of distributions cannot score them"),
-    "constant": ("maps are constant", "they say nothing: NSS and CC 0, AUC 0.5"),
-    "transposed": ("maps look transposed", "height and width seem swapped; they are scored as they are"),
-    "aspect": ("maps have other proportions than their video", "they are stretched to it"),
-    "mixed-sizes": ("maps have another size than most of their stimulus", "each is resized from its own size"),
-    "colour": ("maps are in colour", "they were turned to grey by their luma; a colour scale is not undone"),
-    "other-stimulus": ("files or folders name no stimulus that was asked for", "they are not read"),
-    "ambiguous": ("files or folders may be of several stimuli", "put them in a folder named after the corpus"),
-    "no-number": ("files have no frame number", "they are not read"),
-    "set-aside": ("files are a second set of maps", "they are not read; keep one set a stimulus"),
-    "other-files": ("files are no maps", "they are not read"),
-    "understood": ("names were understood with some goodwill", "look whether they are right"),
+KINDS = {  # in the order of a summary: what is counted, and what follows from it
+    "unreadable": ("maps that cannot be read", "they are not scored"),
+    "missing": ("frames without a map", "a protocol scores them or leaves them out, and says which"),
+    "beyond": ("maps beyond the last annotated frame", "there is nothing to score them against"),
+    "before": ("maps numbered before the first frame", "there is no such frame"),
+    "not-finite": ("maps with NaN or infinite values", "they cannot be scored"),
+    "negative": ("maps with negative values", "metrics of distributions cannot score them"),
+    "constant": ("constant maps", "they say nothing: NSS and CC 0, AUC 0.5"),
+    "transposed": ("maps that look transposed", "height and width seem swapped; they are scored as they are"),
+    "aspect": ("maps of other proportions than their video", "they are stretched to it"),
+    "mixed-sizes": ("maps of another size than most of their stimulus", "each is resized from its own size"),
+    "colour": ("maps in colour", "they were turned to grey by their luma; a colour scale is not undone"),
+    "other-stimulus": ("names of no stimulus that was asked for", "their files are not read"),
+    "ambiguous": ("names that may be of several stimuli", "put them in a folder named after the corpus"),
+    "no-number": ("files without a frame number", "they are not read"),
+    "set-aside": ("maps of a second set", "they are not read; keep one set a stimulus"),
+    "other-files": ("files that are no maps", "they are not read"),
+    "understood": ("names understood with some goodwill", "look whether they are right"),
     "numbering": ("doubts about the first frame's number", "say it yourself: first frame 0 or 1"),
-    "no-maps": ("stimuli have no maps", "they are in no average"),
+    "no-maps": ("stimuli without maps", "they are in no average"),
 }
 
 
@@ -113,4 +113,4 @@ def _line(kind: str, findings: list[Finding], examples: int) -> str:
     where = f" in {len(stimuli)} stimuli" if len(stimuli) > 1 and kind != "no-maps" else ""
     shown = "; ".join(map(str, findings[:examples]))
     left = f"; and {len(findings) - examples} more" if len(findings) > examples else ""
-    return f"{total} {what}{where} ({so}): {shown}{left}"
+    return f"{what}: {total}{where}; {so}. {shown}{left}"

@@ -7,6 +7,7 @@ Sizes are (height, width), frames count from 0. Two numbers are made of each map
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,24 +25,31 @@ class Inspection:
     Parameters
     ----------
     stimulus : str
-    size_px : (int, int)
+    n_frames : int
         Of the video.
+    size_px : (int, int), optional
+        Of the video; without it, proportions are nobody's business.
     """
 
-    def __init__(self, stimulus: str, size_px: tuple[int, int]):
-        self.stimulus, self._size_px = stimulus, size_px
-        self.seen: list[int] = []
+    def __init__(self, stimulus: str, n_frames: int, size_px: tuple[int, int] | None):
+        self.stimulus, self._n_frames, self._size_px = stimulus, n_frames, size_px
+        self._seen: list[int] = []
+        self._expected: Sequence[int] = ()
         self._of_size: dict[tuple[int, int], list[int]] = defaultdict(list)
         self._frames: dict[str, list[int]] = defaultdict(list)
         self._unreadable: list[Finding] = []
 
-    def repeated(self, frame: int) -> None:
-        """Note a second map of a frame."""
-        self._frames["set-aside"].append(frame)
+    def takes(self, frame: int) -> bool:
+        """Whether the frame is one of the video, and this its first map; the reason is noted where it is not."""
+        outside = "before" if frame < 0 else "beyond" if frame >= self._n_frames else ""
+        kind = "set-aside" if self._seen[-1:] == [frame] else outside
+        if kind:
+            self._frames[kind].append(frame)
+        self._seen.append(frame)
+        return not kind
 
     def look(self, frame: int, saliency: NDArray, in_colour: bool = False) -> None:
         """Note what is remarkable about one map."""
-        self.seen.append(frame)
         self._of_size[saliency.shape[:2]].append(frame)
         low, high = float(saliency.min()), float(saliency.max())
         if not (math.isfinite(low) and math.isfinite(high)):
@@ -55,24 +63,28 @@ class Inspection:
 
     def cannot_read(self, frame: int | None, why: str) -> None:
         """Note a map, or with None a whole file, that could not be read."""
-        if frame is not None:
-            self.seen.append(frame)
         self._unreadable.append(Finding("unreadable", self.stimulus, frame, why))
 
-    def findings(self, expected: Sequence[int] = ()) -> list[Finding]:
-        """Everything noticed so far; frames that were expected and not seen are missing."""
-        of, name = of_frames, self.stimulus
-        missing = sorted(set(expected) - set(self.seen))
-        return [
-            *self._unreadable,
-            *of("missing", name, missing, f"no map (of {len(expected)} expected)"),
-            *of("not-finite", name, self._frames["not-finite"], "NaN or infinite values"),
-            *of("negative", name, self._frames["negative"], "negative values"),
-            *of("constant", name, self._frames["constant"], "one value everywhere"),
-            *of("colour", name, self._frames["colour"], "in colour, turned to grey"),
-            *of("set-aside", name, self._frames["set-aside"], "a second map, not read"),
-            *self._sizes(),
-        ]
+    def close(self, expected: Sequence[int]) -> None:
+        """All maps have been looked at: of those expected, the others are missing."""
+        self._expected = expected
+
+    def findings(self) -> list[Finding]:
+        """Everything noticed so far."""
+        missing = sorted(set(self._expected) - set(self._seen))
+        noted = {
+            "missing": f"no map (of {len(self._expected)} expected)",
+            "beyond": f"the last annotated frame is {self._n_frames - 1}",
+            "before": "numbered before the first frame",
+            "not-finite": "NaN or infinite values",
+            "negative": "negative values",
+            "constant": "one value everywhere",
+            "colour": "in colour, turned to grey",
+            "set-aside": "a second map, not read",
+        }
+        frames = {**self._frames, "missing": missing}
+        of_kinds = [of_frames(kind, self.stimulus, frames.get(kind, []), words) for kind, words in noted.items()]
+        return [*self._unreadable, *itertools.chain(*of_kinds), *self._sizes()]
 
     def _sizes(self) -> list[Finding]:
         if not self._of_size:
@@ -83,7 +95,7 @@ class Inspection:
             if size != usual:
                 what = f"{_words(size)}, the other maps are {_words(usual)}"
                 found += of_frames("mixed-sizes", self.stimulus, frames, what)
-            if kind := misfit(size, self._size_px):
+            if self._size_px and (kind := misfit(size, self._size_px)):
                 what = f"{_words(size)}, the video is {_words(self._size_px)}"
                 found += of_frames(kind, self.stimulus, frames, what)
         return found

@@ -89,9 +89,10 @@ class Names:
         """The corpus that a word stands for."""
         return self._corpora.get(simple(word))
 
-    def nearest(self, name: str) -> str:
-        """The known stimulus whose name is most like this one; empty where none is."""
-        known = {key: found[0] for names in self._names.values() for key, found in names.items()}
+    def nearest(self, name: str, folders: Sequence[str] = ()) -> str:
+        """The known stimulus whose name is most like this one, of a corpus that a folder names; or nothing."""
+        corpus = next(filter(None, map(self.corpus_of, folders)), None)
+        known = {key: found[0] for own in self._corpora_of(corpus) for key, found in self._names[own].items()}
         near = difflib.get_close_matches(simple(name), known, n=1, cutoff=0.7)
         return known[near[0]] if near else ""
 

@@ -69,14 +69,18 @@ def open_maps(path: str | Path, truths: Sequence[TruthLike], first_frame: int | 
     lying = _of_tables(tables, known) if tables else _of_files(root, maps, known)
     if not lying.sets:
         raise _no_match(root, lying.found, known)
-    read = tables or maps
+    read = set(tables or maps)
     lying.found += _others([one for one in files if one not in read and (is_map(one) or not tables)])
     return _numbered(root, known, lying, first_frame)
 
 
 @dataclass
 class _Lying:
+<<<<<<< HEAD
     """What lies there: maps by stimulus, what was noticed, words for the head, what numbers count from."""
+=======
+    """What lies there: maps by stimulus, what was noticed, words for the head, and what the habit counts from."""
+>>>>>>> strangers2
 
     sets: dict[str, MapSet | RowSet]
     found: list[Finding]
@@ -127,7 +131,7 @@ def _of_tables(paths: Sequence[Path], known: dict[str, Known]) -> _Lying:
         if match.remark:
             found.append(Finding("understood", match.stimulus, None, match.remark))
         if not match.candidates:
-            near = names.nearest(last)
+            near = names.nearest(last, folders[::-1])
             found.append(Finding("other-stimulus", None, None, name + (f" (nearest: {near})" if near else "")))
         elif match.stimulus is None:
             found.append(Finding("ambiguous", None, None, f"{name} may be {' or '.join(match.candidates)}"))

@@ -9,7 +9,7 @@ and numbers only, so it can be sent to another process; what is noticed while re
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.errors import AveError
 from pipeline.evaluate.maps import parquet
 from pipeline.evaluate.maps.find import MapSet
-from pipeline.evaluate.maps.finding import Finding, of_frames
+from pipeline.evaluate.maps.finding import Finding
 from pipeline.evaluate.maps.inspecting import Inspection
 from pipeline.evaluate.maps.read import VIDEOS, read_map, read_stack
 from pipeline.evaluate.maps.video import read_video
@@ -60,7 +60,7 @@ class Maps:
     found: list[Finding]
     _known: dict[str, Known]
     _sets: dict[str, MapSet | RowSet]
-    _noticed: dict[str, list[Finding]] = field(default_factory=dict)
+    _inspections: dict[str, Inspection] = field(default_factory=dict)
 
     def read(self, stimulus: str, beyond: bool = False) -> Iterator[tuple[int, NDArray]]:
         """Frame and map, in the order of frames, one map in memory at a time.
@@ -77,35 +77,44 @@ class Maps:
         if stimulus not in self._sets:
             return
         known = self._known[stimulus]
-        inspection, outside = Inspection(stimulus, known.size_px), []
+        stretched = "run" in self.about  # our own models stretch every video to one size, and so their maps
+        inspection = Inspection(stimulus, known.n_frames, None if stretched else known.size_px)
+        self._inspections[stimulus] = inspection
         for number, saliency, in_colour in _stream(self._sets[stimulus], known.n_frames):
             frame = None if number is None else number - self._first_number(stimulus)
-            if frame is not None and inspection.seen[-1:] == [frame]:
-                inspection.repeated(frame)
-                continue
-            if frame is not None and not 0 <= frame < known.n_frames:
-                outside.append(frame)
-                if frame < 0 or not beyond or isinstance(saliency, AveError):
-                    continue
-            elif isinstance(saliency, AveError):
-                inspection.cannot_read(frame, saliency.message)
-                continue
-            else:
-                assert frame is not None
-                inspection.look(frame, saliency, in_colour)
-            self._noticed[stimulus] = inspection.findings()
-            yield frame, saliency
-        self._noticed[stimulus] = inspection.findings(self.expected(stimulus)) + _outside(known, outside)
+            is_frame = frame is None or inspection.takes(frame)
+            if isinstance(saliency, AveError):
+                if is_frame:
+                    inspection.cannot_read(frame, saliency.message)
+            elif frame is not None and (is_frame or (beyond and frame >= known.n_frames)):
+                if is_frame:
+                    inspection.look(frame, saliency, in_colour)
+                yield frame, saliency
+        inspection.close(self.expected(stimulus))
 
     def findings(self, stimulus: str) -> list[Finding]:
         """What was noticed while a stimulus was read; missing frames once it has been read to its end."""
-        return self._noticed.get(stimulus, [])
+        return self._inspections[stimulus].findings() if stimulus in self._inspections else []
 
     def expected(self, stimulus: str) -> range:
-        """The frames that should have a map: every `about["every"]`-th, in step with the first there is."""
-        first = min(numbers_of(self._sets[stimulus]), default=0) - self._first_number(stimulus)
+        """The frames that should have a map: every `about["every"]`-th, in step with the first there is.
+
+        Raises
+        ------
+        KeyError
+            If the stimulus was not asked for.
+        """
+        own = self._sets.get(stimulus)
+        first = min(numbers_of(own), default=0) - self._first_number(stimulus) if own else 0
         every = self.about["every"]
         return range(max(first, 0) % every, self._known[stimulus].n_frames, every)
+
+    def only(self, stimulus: str) -> Maps:
+        """These maps without those of other stimuli: little to send to a process that reads one."""
+        sets = {name: own for name, own in self._sets.items() if name == stimulus}
+        return replace(
+            self, stimuli=tuple(sets), found=[], _known={stimulus: self._known[stimulus]}, _sets=sets, _inspections={}
+        )
 
     def _first_number(self, stimulus: str) -> int:
         own = self._sets[stimulus]
@@ -116,18 +125,19 @@ def _stream(own: MapSet | RowSet, n_frames: int) -> Iterator[tuple[int | None, N
     """Number as written, map or why there is none, and whether it was in colour; no number where all is lost."""
     if isinstance(own, RowSet):
         yield from ((number, saliency, False) for number, saliency in parquet.read(own.name, own.rows))
-    elif own.whole is None:
+    elif not own.whole:
         for number in sorted(own.files):
             try:
-                yield number, *read_map(own.files[number])
+                yield number, *read_map(own.folder / own.files[number])
             except AveError as error:
                 yield number, error, False
     else:
+        path = own.folder / own.whole
         try:
-            if own.whole.suffix.lower() in VIDEOS:
-                yield from ((number, *one) for number, one in enumerate(read_video(own.whole)))
+            if path.suffix.lower() in VIDEOS:
+                yield from ((number, *one) for number, one in enumerate(read_video(path)))
             else:
-                yield from ((number, one, False) for number, one in enumerate(read_stack(own.whole, n_frames)))
+                yield from ((number, one, False) for number, one in enumerate(read_stack(path, n_frames)))
         except AveError as error:
             yield None, error, False
 
@@ -135,13 +145,3 @@ def _stream(own: MapSet | RowSet, n_frames: int) -> Iterator[tuple[int | None, N
 def numbers_of(own: MapSet | RowSet) -> Sequence[int]:
     """The frame numbers of a stimulus's maps as they are written; none where one file holds them all."""
     return own.rows.frames if isinstance(own, RowSet) else list(own.files)
-
-
-def _outside(known: Known, frames: Sequence[int]) -> list[Finding]:
-    after = [frame for frame in frames if frame >= 0]
-    before = [frame for frame in frames if frame < 0]
-    name, last = known.stimulus, known.n_frames - 1
-    return [
-        *of_frames("beyond", name, after, f"the last annotated frame is {last}"),
-        *of_frames("before", name, before, "numbered before the first frame"),
-    ]

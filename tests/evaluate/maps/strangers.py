@@ -2,8 +2,7 @@
 
 Conventions
 -----------
-The map of frame k (from 0) is brightest at column k and has k + 1 there in whole numbers, so that a map read for the
-wrong frame is found out.
+The map of frame k (from 0) is bright at column k only, so that a map read for the wrong frame is found out.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ TRUTHS = tuple(map(Known, (BEARS, MONKEYS, CLIP, "coutrot1/clip_12", MEETING)))
 def map_of(frame: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
     """The map of a frame."""
     picture = np.zeros(size, np.uint8)
-    picture[3, frame % size[1]] = 20 * (frame + 1)
+    picture[3, frame % size[1]] = 15 * (frame + 1)
     return picture
 
 

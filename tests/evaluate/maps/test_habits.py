@@ -104,6 +104,13 @@ def test_a_cut_name_that_fits_two_stimuli_is_ambiguous_and_one_without_size_is_n
     assert names.find("50_peop").candidates == ()
 
 
+def test_a_corpus_that_is_named_decides_whatever_list_the_names_are_of():
+    names = Names([CLIP, MEETING], ave_lists=True)
+    assert names.find("clip_1").stimulus == CLIP
+    assert names.find("clip_1", ["maps", "database2"]).stimulus == MEETING
+    assert names.find("clip_e_1", ["coutrot1"]).candidates == ()
+
+
 def test_names_of_one_simple_form_are_told_apart_by_their_letters():
     names = Names(["etmd/a_1_1", "etmd/a_11"])
     assert names.find("a_1_1").stimulus == "etmd/a_1_1"
