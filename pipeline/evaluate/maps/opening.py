@@ -76,11 +76,7 @@ def open_maps(path: str | Path, truths: Sequence[TruthLike], first_frame: int | 
 
 @dataclass
 class _Lying:
-<<<<<<< HEAD
-    """What lies there: maps by stimulus, what was noticed, words for the head, what numbers count from."""
-=======
     """What lies there: maps by stimulus, what was noticed, words for the head, and what the habit counts from."""
->>>>>>> strangers2
 
     sets: dict[str, MapSet | RowSet]
     found: list[Finding]
