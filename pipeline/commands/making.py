@@ -69,7 +69,7 @@ def demo(arguments: Namespace) -> int:
         raw=str(home.absolute() / "raw") if is_remote(store) else "raw",
         manifests=str(made.manifests.absolute()) if is_remote(store) else "mini/manifests",
         accept=made.corpora,
-        goals=settings_file.GOALS,
+        goals=tuple(goal for goal in settings_file.GOALS if goal != "audit"),  # ten predictions: `ave audit` makes it
         formats=("wds",),
         **settings_file.QUICK_TRAINING,
     )
@@ -80,7 +80,8 @@ def demo(arguments: Namespace) -> int:
     if table is not None:
         print(table.read_text(encoding="utf-8"))
         print(f"contact sheets: {store / 'report'}; data cards: {store / 'cards'}; shards: {shards}")
-        print(f"look around: ave status --store {store}")
+        print(f"look around: ave status --store {store}; all baselines: ave baselines --store {store} --split val")
+        print(f"does it use the sound? ave audit --store {store}")
     return status
 
 
