@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import cli
 from pipeline import settings as settings_file
 from pipeline.cli import main
 from pipeline.recipe.build import Build
@@ -104,7 +105,7 @@ def test_a_folder_that_is_no_store_is_wrong_usage(tmp_path, capsys):
     assert "is not a store yet" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["score", "report", "baselines", "inspect"])
+@pytest.mark.parametrize("name", sorted(cli._LATER))
 def test_commands_that_come_later_say_so_in_one_line(name, capsys):
     assert main([name, "--whatever", "x"]) == 2
     said = capsys.readouterr().err

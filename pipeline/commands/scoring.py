@@ -23,11 +23,11 @@ from pipeline.commands.asked import remembered_settings
 from pipeline.corpus import Corpus
 from pipeline.errors import AveError, UsageError
 from pipeline.evaluate import protocols
-from pipeline.evaluate.adding_up import check_overall
+from pipeline.evaluate.analysis.adding_up import check_overall
+from pipeline.evaluate.analysis.rendering import to_markdown
 from pipeline.evaluate.baselines import human, registry, still
 from pipeline.evaluate.contextual import contextual_scores
 from pipeline.evaluate.maps import Maps, open_maps, summary
-from pipeline.evaluate.rendering import to_markdown
 from pipeline.evaluate.results import FOLDER, Result, results, write_result
 from pipeline.evaluate.score_table import METRICS, OVERALL, means
 from pipeline.evaluate.scoring import BASELINE_SIZE, ScoreBaseline, Scored, ScoreHuman, ScoreMaps, Split, run

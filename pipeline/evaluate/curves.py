@@ -3,8 +3,8 @@
 Conventions
 -----------
 Normalised time runs from 0 to 1 over each video: frame k of n lies at (k + 0.5) / n. Where videos are averaged, each
-weighs the same, and the band is the bootstrap interval over videos (`evaluate.bootstrap`). Score tables have the
-columns of `score_table.SCORES`, one protocol each. A frame that is not scored lends its place to nobody.
+weighs the same, and the band is the bootstrap interval over videos (`evaluate.analysis.bootstrap`). Score tables have
+the columns of `score_table.SCORES`, one protocol each. A frame that is not scored lends its place to nobody.
 
 Source
 ------
@@ -21,8 +21,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.errors import AveError
-from pipeline.evaluate.bootstrap import LEVEL, RESAMPLES, Interval, bootstrap_interval, bootstrap_intervals
-from pipeline.evaluate.pairing import by_frame, protocol_of, sign_of, together
+from pipeline.evaluate.analysis.bootstrap import LEVEL, RESAMPLES, Interval, bootstrap_interval, bootstrap_intervals
+from pipeline.evaluate.analysis.pairing import by_frame, protocol_of, sign_of, together
 from pipeline.evaluate.score_table import OVERALL, scored
 
 BINS = 1000

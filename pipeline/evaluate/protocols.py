@@ -15,10 +15,9 @@ DIEM clip (arctic_bears, 1066 × 710) in four quarters: 24 observers scored, map
 from __future__ import annotations
 
 from pipeline.errors import UsageError, did_you_mean
-from pipeline.evaluate import densities, measures
-from pipeline.evaluate.negatives import NONE, OTHER_VIDEOS, SAME_VIDEO, TEN_FRAMES, TEN_VIDEOS
-from pipeline.evaluate.preparing import Saving, Smoothing
-from pipeline.evaluate.protocol import EXPECTED_SUFFIX, SKIPPED, VIDEO, ZERO, Protocol
+from pipeline.evaluate.protocol import EXPECTED_SUFFIX, SKIPPED, VIDEO, ZERO, Protocol, densities, measures
+from pipeline.evaluate.protocol.negatives import NONE, OTHER_VIDEOS, SAME_VIDEO, TEN_FRAMES, TEN_VIDEOS
+from pipeline.evaluate.protocol.preparing import Saving, Smoothing
 from pipeline.evaluate.score_table import METRICS
 
 # What the metrics of cvzoya/saliency have in common, wherever they are called from.

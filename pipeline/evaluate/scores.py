@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import AveError
-from pipeline.evaluate.adding_up import check_overall
+from pipeline.evaluate.analysis.adding_up import check_overall
+from pipeline.evaluate.analysis.rendering import to_csv, to_latex, to_markdown
 from pipeline.evaluate.baselines import mep_of, registry
-from pipeline.evaluate.rendering import to_csv, to_latex, to_markdown
 from pipeline.evaluate.score_table import METRICS, OVERALL, means, read_scores, scored, write_scores
 from pipeline.evaluate.scoring import BASELINE_SIZE, score_video, scorers_of
 from pipeline.evaluate.tables import leaderboard

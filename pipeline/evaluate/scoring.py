@@ -22,9 +22,9 @@ from pipeline.evaluate.baselines import registry
 from pipeline.evaluate.baselines.human import human_infinite
 from pipeline.evaluate.maps import Finding, Maps
 from pipeline.evaluate.protocol import REFUSED
+from pipeline.evaluate.protocol.scorer import Scorer
 from pipeline.evaluate.protocols import get
 from pipeline.evaluate.score_table import OVERALL
-from pipeline.evaluate.scorer import Scorer
 from pipeline.evaluate.truth import Truth, truths
 from pipeline.store.threads import one_blas_thread
 

@@ -19,9 +19,9 @@ import pandas as pd
 from scipy import stats
 
 from pipeline.errors import AveError
-from pipeline.evaluate.bootstrap import LEVEL, RESAMPLES, bootstrap_interval
-from pipeline.evaluate.paired_tests import holm, paired_permutation, wilcoxon
-from pipeline.evaluate.pairing import Pair, ScoresByRun, sign_of, together
+from pipeline.evaluate.analysis.bootstrap import LEVEL, RESAMPLES, bootstrap_interval
+from pipeline.evaluate.analysis.paired_tests import holm, paired_permutation, wilcoxon
+from pipeline.evaluate.analysis.pairing import Pair, ScoresByRun, sign_of, together
 
 ALPHA = 0.05
 FEW_FIXATIONS = 10  # in the median frame: below, another ten observers may well have looked elsewhere

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.evaluate.bootstrap import bootstrap_interval
-from pipeline.evaluate.paired_tests import holm, paired_permutation
-from pipeline.evaluate.pairing import sign_of, together
+from pipeline.evaluate.analysis.bootstrap import bootstrap_interval
+from pipeline.evaluate.analysis.paired_tests import holm, paired_permutation
+from pipeline.evaluate.analysis.pairing import sign_of, together
 from pipeline.evaluate.score_table import METRICS
 
 SAME = 0.995  # correlation of two maps that are taken for the same

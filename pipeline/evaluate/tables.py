@@ -2,8 +2,9 @@
 
 Conventions
 -----------
-A table is long: columns that name the row, then `summary.COLUMNS`, as `evaluate.summary` explains them.
-`evaluate.rendering` writes tables as Markdown, LaTeX and CSV; `evaluate.adding_up` checks their overall rows.
+A table is long: columns that name the row, then `summary.COLUMNS`, as `evaluate.analysis.summary` explains them.
+`evaluate.analysis.rendering` writes tables as Markdown, LaTeX and CSV; `evaluate.analysis.adding_up` checks their
+overall rows.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from dataclasses import replace
 import pandas as pd
 
 from pipeline.errors import AveError, did_you_mean
-from pipeline.evaluate.bootstrap import LEVEL, RESAMPLES
-from pipeline.evaluate.pairing import ScoresByRun, by_frame, on_common_frames, protocol_of, sign_of
+from pipeline.evaluate.analysis.bootstrap import LEVEL, RESAMPLES
+from pipeline.evaluate.analysis.pairing import ScoresByRun, by_frame, on_common_frames, protocol_of, sign_of
+from pipeline.evaluate.analysis.summary import COLUMNS, Draws, Table, summarise, unscored, videos_of
 from pipeline.evaluate.score_table import AVERAGES, METRICS, OVERALL, scored
 from pipeline.evaluate.significance import FEW_FIXATIONS
-from pipeline.evaluate.summary import COLUMNS, Draws, Table, summarise, unscored, videos_of
 
 MEP_SUFFIX = "+mep"
 WITHOUT, WITH, GAIN = "without", "with", "gain"

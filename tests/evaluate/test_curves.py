@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.errors import AveError
 from pipeline.evaluate import curves
-from pipeline.evaluate.bootstrap import bootstrap_interval
+from pipeline.evaluate.analysis.bootstrap import bootstrap_interval
+from pipeline.evaluate.analysis.extremes import best_and_worst
 from pipeline.evaluate.curves import distribution, over_time, video_curve, win_share
-from pipeline.evaluate.extremes import best_and_worst
 from pipeline.evaluate.score_table import video_means
 from tests.evaluate.made_scores import random_runs, scores_of
 

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.evaluate import densities, measures, protocols
-from pipeline.evaluate.negatives import KINDS, NONE, OTHER_VIDEOS, SAME_VIDEO, TEN_FRAMES, TEN_VIDEOS
-from pipeline.evaluate.preparing import RULES, Saving, Smoothing
-from pipeline.evaluate.protocol import BEYOND, MAP, VIDEO
+from pipeline.evaluate import protocols
+from pipeline.evaluate.protocol import BEYOND, MAP, VIDEO, densities, measures
+from pipeline.evaluate.protocol.negatives import KINDS, NONE, OTHER_VIDEOS, SAME_VIDEO, TEN_FRAMES, TEN_VIDEOS
+from pipeline.evaluate.protocol.preparing import RULES, Saving, Smoothing
+from pipeline.evaluate.protocol.scorer import Scorer
+from pipeline.evaluate.protocol.variants import binary
+from pipeline.evaluate.protocol.variants_roc import sauc_expected
 from pipeline.evaluate.protocols import get, names, why_they_differ
 from pipeline.evaluate.score_table import AVERAGES, METRICS, SCORES, means
-from pipeline.evaluate.scorer import Scorer
-from pipeline.evaluate.variants import binary
-from pipeline.evaluate.variants_roc import sauc_expected
 from tests.evaluate.gaze import predicted, truth_at, watched
 
 ALL = names()

@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.errors import AveError
 from pipeline.evaluate import scores
+from pipeline.evaluate.protocol.scorer import Scorer
 from pipeline.evaluate.protocols import get
 from pipeline.evaluate.score_table import METRICS, SCORES, read_scores
-from pipeline.evaluate.scorer import Scorer
 from pipeline.evaluate.truth import truths_of_shards
 from pipeline.export.reader import ShardSet
 from pipeline.store.job import Job

@@ -12,10 +12,10 @@ import pytest
 from scipy import stats
 
 from pipeline.errors import AveError
-from pipeline.evaluate import bootstrap, paired_tests
-from pipeline.evaluate.bootstrap import bootstrap_interval, bootstrap_intervals
-from pipeline.evaluate.paired_tests import holm, paired_permutation, wilcoxon
-from pipeline.evaluate.pairing import NOT_SHARED, on_common_frames
+from pipeline.evaluate.analysis import bootstrap, paired_tests
+from pipeline.evaluate.analysis.bootstrap import bootstrap_interval, bootstrap_intervals
+from pipeline.evaluate.analysis.paired_tests import holm, paired_permutation, wilcoxon
+from pipeline.evaluate.analysis.pairing import NOT_SHARED, on_common_frames
 from pipeline.evaluate.score_table import means, scored, video_means
 from pipeline.evaluate.significance import ANOVA_REMARK, anova_over_frames, compare
 from tests.evaluate.made_scores import random_runs, scores_of

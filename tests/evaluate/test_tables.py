@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import AveError
-from pipeline.evaluate.adding_up import check_overall, discrepancies
-from pipeline.evaluate.bootstrap import bootstrap_interval
-from pipeline.evaluate.rendering import DECIMALS, header, to_csv, to_latex, to_markdown
+from pipeline.evaluate.analysis.adding_up import check_overall, discrepancies
+from pipeline.evaluate.analysis.bootstrap import bootstrap_interval
+from pipeline.evaluate.analysis.rendering import DECIMALS, header, to_csv, to_latex, to_markdown
 from pipeline.evaluate.score_table import AVERAGES, METRICS, means, video_means
 from pipeline.evaluate.tables import centre_bias_table, fusion_table, leaderboard
 from tests.evaluate.made_scores import random_runs, scores_of

@@ -27,10 +27,10 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pipeline.evaluate.analysis.bootstrap import LEVEL, bootstrap_intervals
 from pipeline.evaluate.baselines.human import check_positive
 from pipeline.evaluate.baselines.observers import generator, mean_over, score_frame
-from pipeline.evaluate.bootstrap import LEVEL, bootstrap_intervals
-from pipeline.evaluate.scorer import Scorer
+from pipeline.evaluate.protocol.scorer import Scorer
 from pipeline.evaluate.truth import Truth
 
 SIZES = (1, 2, 4, 8, 16, 32)

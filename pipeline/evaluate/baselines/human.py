@@ -25,10 +25,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from pipeline.evaluate.analysis.bootstrap import LEVEL
 from pipeline.evaluate.baselines.observers import TOO_FEW, Pair, generator, mean_over, rows_of, score_pairs, who
-from pipeline.evaluate.bootstrap import LEVEL
+from pipeline.evaluate.protocol.scorer import Scorer
 from pipeline.evaluate.score_table import METRICS, means
-from pipeline.evaluate.scorer import Scorer
 from pipeline.evaluate.truth import Truth
 
 SPLITS = 10

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pipeline.evaluate.protocol.scorer import Scorer
 from pipeline.evaluate.score_table import METRICS
-from pipeline.evaluate.scorer import Scorer
 from pipeline.evaluate.truth import Truth
 
 Array = NDArray[np.float64]

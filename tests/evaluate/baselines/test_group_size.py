@@ -8,7 +8,7 @@ import pytest
 from pipeline.evaluate import protocols
 from pipeline.evaluate.baselines.group_size import by_group_size, extrapolate
 from pipeline.evaluate.baselines.human import leave_one_out
-from pipeline.evaluate.scorer import Scorer
+from pipeline.evaluate.protocol.scorer import Scorer
 from tests.evaluate.baselines.people import crowd, seen_by
 
 SIZE = (24, 32)

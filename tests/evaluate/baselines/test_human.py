@@ -10,8 +10,8 @@ from scipy import stats
 from pipeline.evaluate import baselines, protocols
 from pipeline.evaluate.baselines.human import NO_HALF, halves, human_infinite, leave_one_out, over_splits
 from pipeline.evaluate.baselines.observers import TOO_FEW, who
+from pipeline.evaluate.protocol.scorer import Scorer
 from pipeline.evaluate.score_table import means, read_scores, video_means, write_scores
-from pipeline.evaluate.scorer import Scorer
 from tests.evaluate.baselines.people import crowd, seen_by
 
 SIZE = (24, 32)

@@ -8,8 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.evaluate import metrics, variants
-from pipeline.evaluate.variants import (
+from pipeline.evaluate import metrics
+from pipeline.evaluate.protocol import variants
+from pipeline.evaluate.protocol.variants import (
     binary,
     cc_float32,
     cc_matlab,

@@ -20,12 +20,12 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.evaluate.checks import checked_map
-from pipeline.evaluate.measures import Frame
-from pipeline.evaluate.negatives import Negatives
-from pipeline.evaluate.preparing import resize
 from pipeline.evaluate.protocol import MAP, REFUSED, VIDEO, ZERO, Protocol
+from pipeline.evaluate.protocol.measures import Frame
+from pipeline.evaluate.protocol.negatives import Negatives
+from pipeline.evaluate.protocol.preparing import resize
+from pipeline.evaluate.protocol.variants import binary
 from pipeline.evaluate.truth import Truth
-from pipeline.evaluate.variants import binary
 
 NOT_FINITE = "the map holds NaN or infinite values"
 NEGATIVE = "the map holds negative values"

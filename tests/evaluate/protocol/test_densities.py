@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.evaluate import densities
+from pipeline.evaluate.protocol import densities
 from tests.evaluate.gaze import truth_at, watched
 
 KINDS = [densities.exact, densities.eight_bit, densities.dhf1k, densities.eight_cycles]

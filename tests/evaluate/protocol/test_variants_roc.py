@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline.evaluate import metrics, variants_roc
-from pipeline.evaluate.variants import binary
-from pipeline.evaluate.variants_roc import (
+from pipeline.evaluate import metrics
+from pipeline.evaluate.protocol import variants_roc
+from pipeline.evaluate.protocol.variants import binary
+from pipeline.evaluate.protocol.variants_roc import (
     auc_borji_expected,
     auc_borji_matlab,
     auc_judd_expected,

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.evaluate.negatives import KINDS, NONE, OTHER_VIDEOS, SAME_VIDEO, TEN_FRAMES, TEN_VIDEOS, Negatives
+from pipeline.evaluate.protocol.negatives import (
+    KINDS,
+    NONE,
+    OTHER_VIDEOS,
+    SAME_VIDEO,
+    TEN_FRAMES,
+    TEN_VIDEOS,
+    Negatives,
+)
 from tests.evaluate.gaze import truth_at, watched
 
 SIZE = (30, 40)

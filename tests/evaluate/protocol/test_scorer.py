@@ -12,9 +12,9 @@ import torch
 
 from pipeline.evaluate import metrics, protocols
 from pipeline.evaluate.protocol import MAP
+from pipeline.evaluate.protocol.scorer import BEYOND_ANNOTATION, NEGATIVE, NOT_ALL, NOT_FINITE, Scorer, _generator
+from pipeline.evaluate.protocol.variants_roc import auc_judd_expected
 from pipeline.evaluate.score_table import METRICS, means, read_scores, write_scores
-from pipeline.evaluate.scorer import BEYOND_ANNOTATION, NEGATIVE, NOT_ALL, NOT_FINITE, Scorer, _generator
-from pipeline.evaluate.variants_roc import auc_judd_expected
 from tests.evaluate.gaze import predicted, truth_at, watched
 
 ALL = protocols.names()

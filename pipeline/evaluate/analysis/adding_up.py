@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import AveError
+from pipeline.evaluate.analysis.summary import Table
 from pipeline.evaluate.score_table import OVERALL
-from pipeline.evaluate.summary import Table
 
 
 def discrepancies(table: Table, *, tolerance: float = 1e-9) -> pd.DataFrame:

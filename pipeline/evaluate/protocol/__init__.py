@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipeline.evaluate import negatives
-from pipeline.evaluate.densities import Density
-from pipeline.evaluate.measures import EXPECTED, Measure
-from pipeline.evaluate.preparing import RULES, Saving, Smoothing
+from pipeline.evaluate.protocol import negatives
+from pipeline.evaluate.protocol.densities import Density
+from pipeline.evaluate.protocol.measures import EXPECTED, Measure
+from pipeline.evaluate.protocol.preparing import RULES, Saving, Smoothing
 from pipeline.evaluate.score_table import AVERAGES, METRICS
 
 VIDEO, MAP = "video", "map"  # sizes: the video's own, the saliency map's own
@@ -52,7 +52,7 @@ class Protocol:
     binary : bool
         Whether a pixel hit twice counts once.
     density : callable
-        One of `pipeline.evaluate.densities`.
+        One of `pipeline.evaluate.protocol.densities`.
     negatives : str
         One of `negatives.KINDS`.
     metrics : {metric: Measure}

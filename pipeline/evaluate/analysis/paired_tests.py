@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from pipeline.evaluate.bootstrap import BLOCK_CELLS, RESAMPLES
+from pipeline.evaluate.analysis.bootstrap import BLOCK_CELLS, RESAMPLES
 
 EXACT_VIDEOS = 16  # 65 536 sign flips, all of them
 EXACT_RANKS = 50  # the exact distribution without ties is scipy's up to here

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.evaluate import metrics, variants, variants_roc
+from pipeline.evaluate import metrics
 from pipeline.evaluate.checks import Counts, Map, checked_counts, checked_map
+from pipeline.evaluate.protocol import variants, variants_roc
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.evaluate.bootstrap import LEVEL, RESAMPLES, bootstrap_intervals
-from pipeline.evaluate.pairing import by_frame
+from pipeline.evaluate.analysis.bootstrap import LEVEL, RESAMPLES, bootstrap_intervals
+from pipeline.evaluate.analysis.pairing import by_frame
 from pipeline.evaluate.score_table import OVERALL, scored
 
 COLUMNS = ["metric", "mean", "low", "high", "videos", "frames", "without_fixations", "without_map", "ranked"]

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.evaluate import preparing
-from pipeline.evaluate.preparing import RULES, Saving, Smoothing, resize
+from pipeline.evaluate.protocol import preparing
+from pipeline.evaluate.protocol.preparing import RULES, Saving, Smoothing, resize
 
 LINEAR_RULES = [rule for rule in RULES if rule != "lanczos"]
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.evaluate.pairing import sign_of
+from pipeline.evaluate.analysis.pairing import sign_of
+from pipeline.evaluate.analysis.summary import Table
 from pipeline.evaluate.score_table import AVERAGES, METRICS, OVERALL
-from pipeline.evaluate.summary import Table
 
 DECIMALS = {"nss": 2, "auc_judd": 3, "sauc": 3, "cc": 3, "sim": 3, "kld": 2, "ig": 2, "auc_borji": 3, "emd": 2}
 TITLES = {"mep": "MEP"}  # of columns that name a row; the others are their own title

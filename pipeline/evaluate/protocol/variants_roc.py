@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.evaluate.checks import Map, checked_counts, checked_map
 from pipeline.evaluate.metrics import auc_judd
-from pipeline.evaluate.variants import binary
+from pipeline.evaluate.protocol.variants import binary
 
 JITTER = 1e-7  # added to the map as it is, whatever its scale
 SPLITS = 100

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.evaluate.analysis.pairing import by_frame, protocol_of, sign_of
 from pipeline.evaluate.curves import typical_step
-from pipeline.evaluate.pairing import by_frame, protocol_of, sign_of
 from pipeline.evaluate.score_table import scored
 
 SEQUENCE_ROWS = 100  # 3 to 4 s of video where every frame was scored
