@@ -71,6 +71,7 @@ _WHERE = {  # the module of pipeline.commands that holds each command, imported 
     **dict.fromkeys(("models",), "models"),
     **dict.fromkeys(("score", "baselines"), "scoring"),
     "annotate": "annotating",
+    "compare": "comparing",
     **dict.fromkeys(("train", "pretrain", "predict", "audit"), "training"),
 }
 
@@ -222,6 +223,12 @@ def _add_scoring(commands: argparse._SubParsersAction) -> None:
     names = "uniform, centre, mep, mep-category, mep-corpus, human (default: all)"
     baselines.add_argument("names", nargs="*", metavar="NAME", help=names)
     baselines.add_argument("--every", type=int, default=1, metavar="N", help="score frames 0, N, 2 N … (default 1)")
+    example = "ave compare dave-av mep --metric nss"
+    compare = _add(commands, "compare", "is one scored run better than another? tests over videos", example, json=True)
+    compare.add_argument("runs", nargs="*", metavar="RUN", help="two or more (default: all that were scored)")
+    compare.add_argument("--metric", default="nss", help="nss, auc_judd, sauc, cc, sim, kld or ig (default nss)")
+    compare.add_argument("--protocol", default="ours", help="default ours")
+    compare.add_argument("--split", default="test", help="default test")
     boxes = "also NSS inside and outside the boxes of this file of `ave annotate`"
     score.add_argument("--annotations", metavar="FILE", type=Path, help=boxes)
     for parser in (score, baselines):
