@@ -18,7 +18,11 @@ setup(
     description="Rebuild the AVE audio-visual eye-tracking corpus from its raw releases into training-ready shards.",
     python_requires=">=3.10",
     packages=[*find_packages(include=["pipeline", "pipeline.*", "tasks", "tasks.*"]), "manifests"],
-    package_data={"manifests": ["*.csv", "*.md"], "pipeline.skeleton": ["*.txt"]},
+    package_data={
+        "manifests": ["*.csv", "*.md"],
+        "pipeline.skeleton": ["*.txt"],
+        "pipeline.report.inspect": ["templates/*"],
+    },
     entry_points={"console_scripts": ["ave = pipeline.cli:entry"]},
     install_requires=[
         "luigi>=3.6,<4",
@@ -35,6 +39,7 @@ setup(
         "safetensors>=0.4",
         "matplotlib>=3.8",
         "pillow>=10",
+        "jinja2>=3.1",
         "rich>=13",
         "psutil>=5.9",
         "threadpoolctl>=3",
