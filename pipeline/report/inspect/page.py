@@ -26,7 +26,7 @@ from pipeline.report.inspect.gaze import PARTS_PER_PX, pack_fixations
 from pipeline.report.inspect.pictures import Pictures, choose_pictures
 from pipeline.report.inspect.soundtrack import Sound, embed_sound
 from pipeline.report.inspect.spectrogram import Spectrogram, draw_spectrogram, palette
-from pipeline.signals.audio import ANCHORS, EXAMPLE_STEPS, HOP_S, SILENCE
+from pipeline.signals.audio import ANCHORS, EXAMPLE_STEPS, HOP_S, LOG_OFFSET
 
 if TYPE_CHECKING:
     from pipeline.corpus import Stimulus
@@ -159,7 +159,8 @@ def _render(
                 (f"{hz / 1000:g}", 100 * band_of(hz, stimulus.steps.shape[1]) / stimulus.steps.shape[1])
                 for hz in TICKS_HZ
             ],
-            silence=SILENCE,
+            silence=LOG_OFFSET,
+            example_s=EXAMPLE_STEPS * HOP_S,
             sigma_dva=sigma_dva,
             style=Markup(_source("page.css")),
             script=Markup(script),

@@ -4,8 +4,8 @@ Conventions
 -----------
 Samples are float32, full scale ±1; sample n is heard n / rate_hz seconds after the first picture.
 
-16 bits a sample would take a third of the page for 45 seconds. µ-law takes half of that, needs no encoder, and keeps
-a constant distance of 38 dB between sound and noise; what a page has to save beyond that it saves at the high end.
+µ-law takes half of what 16 bits a sample would, needs no encoder that may be missing, and keeps noise some 38 dB below
+the sound, however soft that is. What a page has to save beyond that it saves at the high end.
 """
 
 from __future__ import annotations
