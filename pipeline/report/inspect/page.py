@@ -13,7 +13,7 @@ import colorsys
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -89,14 +89,20 @@ def inspect_page(
     """
     duration_s = float(stimulus.times_s[-1] + 1 / stimulus.rate)
     spectrogram = draw_spectrogram(stimulus.steps, duration_s)
-    held = {"spectrogram": spectrogram, "rejected": rejected, "sigma_dva": sigma_dva, "duration_s": duration_s}
-    bare = _render(stimulus, Pictures("", [0], [b""], ""), Sound(b"", no_sound), **held)
+    render = partial(
+        _render,
+        stimulus,
+        spectrogram=spectrogram,
+        rejected=rejected,
+        sigma_dva=sigma_dva,
+        duration_s=duration_s,
+    )
+    bare = render(Pictures("", [0], [b""], ""), Sound(b"", no_sound))
     # words about what is left out, and beside each picture its number, quotes, and base64's padding
     left = (limit_bytes - bare.n_bytes - 4_000 - 16 * stimulus.n_frames) * 3 // 4
     heard = embed_sound(*sound, duration_s, int(left * SOUND_SHARE)) if sound else Sound(b"", no_sound)
     left -= len(heard.wav)
-    pictures = choose_pictures(stimulus, left - len(stimulus.jpegs(0, 1)[0]))  # the first stands on the page twice
-    return _render(stimulus, pictures, heard, **held)
+    return render(choose_pictures(stimulus, left), heard)
 
 
 def _render(
@@ -131,7 +137,7 @@ def _render(
             "parts_per_px": PARTS_PER_PX,
             "packed": _text(pack_fixations(fixations, observers)),
         },
-        "pictures": {"mime": pictures.mime, "frames": pictures.frames, "images": list(map(_text, pictures.images))},
+        "pictures": {"mime": pictures.mime, "frames": pictures.frames, "others": list(map(_text, pictures.images[1:]))},
         "sound": _text(sound.wav),
         "logmel": {
             "duration_s": spectrogram.duration_s,

@@ -6,6 +6,7 @@ const times = data.times_s;
 const [rows, columns] = data.density.size;
 const video = { width: data.width_px, height: data.height_px };
 const palette = bytesOf(data.density.palette);
+const firstPicture = at("picture").src; // in the markup alone: there it is seen even without scripts
 const boxes = [...document.querySelectorAll("#observers input")];
 
 const state = { frame: 0, playing: false, marked: null, fixations: [] };
@@ -31,9 +32,10 @@ function show(frame) {
 
 // The picture of this frame, or where it has none in this page the one before it, and then the page says so.
 function showPicture(frame) {
-  const { mime, frames, images } = data.pictures;
+  const { mime, frames, others } = data.pictures;
   const held = frameAt(frames, frame);
-  if (Number(at("picture").dataset.frame) !== frames[held]) at("picture").src = `data:${mime};base64,${images[held]}`;
+  const source = held === 0 ? firstPicture : `data:${mime};base64,${others[held - 1]}`;
+  if (Number(at("picture").dataset.frame) !== frames[held]) at("picture").src = source;
   at("picture").dataset.frame = frames[held];
   at("picture").alt = `Frame ${frames[held]} of the video.`;
   at("picture-note").textContent = frames[held] === frame ? "" : `picture of frame ${frames[held]}`;
