@@ -6,7 +6,7 @@ import webbrowser
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 from pipeline import settings as settings_file
 from pipeline.corpus import Corpus, Stimulus
 from pipeline.errors import AveError
+from pipeline.evaluate.maps import open_maps, summary
+from pipeline.evaluate.maps.opening import OURS
 from pipeline.recipe.build import Build
-from pipeline.report.inspect import inspect_page
+from pipeline.report.inspect import PackedMaps, inspect_page, pack_maps
 from pipeline.settings import Settings
 from pipeline.signals.media import read_soundtrack
 from pipeline.store.disk import replace_text
@@ -37,6 +39,7 @@ def inspect(arguments: Namespace) -> int:
         sound=sound,
         no_sound=no_sound,
         rejected=rejected_rows(corpus, stimulus.stimulus),
+        maps=maps_of(Path(arguments.maps), corpus, stimulus) if arguments.maps else None,
         sigma_dva=settings.sigma_dva,
     )
     folder = Path(arguments.out) if arguments.out else arguments.store / FOLDER
@@ -45,7 +48,7 @@ def inspect(arguments: Namespace) -> int:
     for note in page.left_out:
         print(f"  {note}")
     print(f"{target}: {page.n_bytes / 1e6:.1f} MB, opens in any browser")
-    if arguments.open:
+    if arguments.open and not is_remote(target):
         webbrowser.open(target.resolve().as_uri())
     return 0
 
@@ -73,6 +76,35 @@ def _sound_file(store: Path, settings: Settings, stimulus: Stimulus) -> Path | N
     located = view.locate(stimulus.corpus, stimulus.name)
     path, sha256 = view.unpacked(stimulus.corpus, *(located.sound or located.video))
     return near(path, sha256) if is_remote(path) else path
+
+
+class _Asked(NamedTuple):
+    """What `open_maps` asks of a stimulus."""
+
+    stimulus: str
+    n_frames: int
+    size_px: tuple[int, int]
+
+
+def maps_of(path: Path, corpus: Corpus, stimulus: Stimulus) -> PackedMaps | None:
+    """A model's maps of one stimulus, called by their folder; None where it has none, which is said.
+
+    Raises
+    ------
+    AveError
+        As `open_maps`: above all where nothing there is a map.
+    """
+    every = [_Asked(one.stimulus, one.n_frames, (one.height_px, one.width_px)) for one in corpus]
+    maps = open_maps(path, every)  # of all stimuli: what else has this name, and what numbers count from, shows in them
+    if stimulus.stimulus not in maps.stimuli:
+        print(f"  {path} has no maps of {stimulus.stimulus}, but of {len(maps.stimuli)} other stimuli.")
+        return None
+    whole = path.resolve()
+    name = (whole.parent if whole.name == OURS else whole).stem
+    packed = pack_maps(name, maps.read(stimulus.stimulus), stimulus.n_frames)
+    for line in summary(maps.findings(stimulus.stimulus)):
+        print(f"  {line}")
+    return packed
 
 
 def rejected_rows(corpus: Corpus, stimulus: str) -> Sequence[dict[str, Any]]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipeline.corpus import Corpus
 from pipeline.features.frames import decode_jpeg
-from pipeline.report.inspect import LIMIT_BYTES, inspect_page
+from pipeline.report.inspect import LIMIT_BYTES, inspect_page, pack_maps
 from pipeline.report.inspect.gaze import pack_fixations
 from pipeline.report.inspect.page import observer_colours
 from pipeline.report.inspect.pictures import choose_pictures
@@ -243,6 +243,13 @@ def test_packed_fixations_are_a_fraction_of_what_they_were_and_none_is_lost() ->
     packed = pack_fixations(fixations, sorted(HOSTILE))
     assert len(zlib.decompress(packed)) == 16 * len(fixations)
     assert len(packed) < 5 * len(fixations) / 5
+
+
+def test_a_long_models_maps_are_thinned_evenly_and_flat_or_broken_ones_are_drawn_as_nothing() -> None:
+    maps = [(frame, np.full((9, 16), np.nan if frame == 3 else 5.0)) for frame in range(0, 3600, 3)]
+    packed = pack_maps("flat", maps, 3600)
+    assert packed.frames == list(range(0, 3600, 6))
+    assert not any(zlib.decompress(packed.packed)) and "each 6 frames" in packed.note
 
 
 def test_observers_have_colours_of_their_own() -> None:

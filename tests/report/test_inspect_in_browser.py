@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -128,3 +129,31 @@ def test_a_frame_without_a_picture_shows_the_one_before_and_says_so(tmp_path: Pa
     assert element(document, "stage").attributes["data-frame"] == str(2 * step + 1)
     assert element(document, "picture").attributes["data-frame"] == str(2 * step)
     assert element(document, "picture-note").text == f"picture of frame {2 * step}"
+
+
+DRIVE = """
+const said = [];
+const frame = () => Number(at("stage").dataset.frame);
+const press = (key, on = document.body) =>
+  said.push((on.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })), frame()));
+const gaze = () => said.push(at("gaze").textContent);
+setTimeout(() => {
+  press("ArrowRight"); press("ArrowRight", at("play")); press("ArrowLeft"); press("ArrowRight", at("volume"));
+  at("frame").value = 4; at("frame").dispatchEvent(new Event("input")); said.push(frame(), at("sound").currentTime);
+  at("none").click(); gaze(); boxes[1].click(); gaze(); at("all").click(); gaze();
+  document.body.append(Object.assign(document.createElement("pre"), { id: "said", textContent: JSON.stringify(said) }));
+}, 500);
+"""
+
+
+def test_it_is_worked_by_keys_slider_and_observers(uneven: Path, tmp_path: Path) -> None:
+    """A script of ours drives the page, which its policy would refuse, so the copy has none."""
+    html = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", uneven.read_text(encoding="utf-8"), count=1)
+    before, end = html.rsplit("</script>", 1)
+    (tmp_path / "driven.html").write_text(f"{before}{DRIVE}</script>{end}", encoding="utf-8")
+    document, console = opened(tmp_path / "driven.html")
+    assert console == []
+    *pressed, slid, heard_s, none, one, every = json.loads(element(document, "said").text)
+    assert pressed == [1, 2, 1, 1]  # arrows work from a button too, but on the volume they are the volume's
+    assert slid == 4 and VARIABLE_S[4] <= heard_s < VARIABLE_S[5]  # the sound has gone along
+    assert (none, one, every) == ("0 of 4 fixations", "1 of 4 fixations", "4 of 4 fixations")

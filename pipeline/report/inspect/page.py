@@ -23,6 +23,8 @@ from markupsafe import Markup
 
 from pipeline.report.figures import band_of
 from pipeline.report.inspect.gaze import PARTS_PER_PX, pack_fixations
+from pipeline.report.inspect.maps import SIZE as MAP_SIZE
+from pipeline.report.inspect.maps import PackedMaps
 from pipeline.report.inspect.pictures import Pictures, choose_pictures
 from pipeline.report.inspect.soundtrack import Sound, embed_sound
 from pipeline.report.inspect.spectrogram import Spectrogram, draw_spectrogram, palette
@@ -57,6 +59,7 @@ def inspect_page(
     sound: tuple[np.ndarray, int] | None = None,
     no_sound: str = "",
     rejected: Sequence[Mapping[str, Any]] = (),
+    maps: PackedMaps | None = None,
     sigma_dva: float = 1.0,
     limit_bytes: int = LIMIT_BYTES,
 ) -> Page:
@@ -72,6 +75,8 @@ def inspect_page(
         Why there is none, a sentence for the page.
     rejected : sequence of mapping
         Rows of `rejected.parquet` about it (level, subject, reason, count, detail).
+    maps : PackedMaps, optional
+        A model's maps, to lay over the picture.
     sigma_dva : float
         Standard deviation of a fixation's Gaussian in degrees of visual angle, > 0.
     limit_bytes : int
@@ -94,6 +99,7 @@ def inspect_page(
         stimulus,
         spectrogram=spectrogram,
         rejected=rejected,
+        maps=maps,
         sigma_dva=sigma_dva,
         duration_s=duration_s,
     )
@@ -112,6 +118,7 @@ def _render(
     *,
     spectrogram: Spectrogram,
     rejected: Sequence[Mapping[str, Any]],
+    maps: PackedMaps | None,
     sigma_dva: float,
     duration_s: float,
 ) -> Page:
@@ -119,7 +126,9 @@ def _render(
     observers = sorted(fixations["observer"].unique())
     colours = observer_colours(len(observers))
     exact = f"Positions are to 1/{PARTS_PER_PX} of a pixel."
-    left_out = tuple(note for note in (pictures.note, sound.note, spectrogram.note, exact) if note)
+    left_out = tuple(
+        note for note in (pictures.note, sound.note, spectrogram.note, maps.note if maps else "", exact) if note
+    )
     data = {
         "times_s": stimulus.times_s.tolist(),
         "duration_s": duration_s,
@@ -138,6 +147,7 @@ def _render(
             "packed": _text(pack_fixations(fixations, observers)),
         },
         "pictures": {"mime": pictures.mime, "frames": pictures.frames, "others": list(map(_text, pictures.images[1:]))},
+        "maps": _maps(maps) if maps else None,
         "sound": _text(sound.wav),
         "logmel": {
             "duration_s": spectrogram.duration_s,
@@ -158,6 +168,7 @@ def _render(
             rejected=list(rejected),
             left_out=left_out,
             has_sound=bool(sound.wav),
+            maps=maps,
             first_picture=f"data:{pictures.mime};base64,{_text(pictures.images[0])}",
             spectrogram=f"data:image/png;base64,{_text(spectrogram.png)}",
             logmel_ticks_s=[spectrogram.duration_s * part / 4 for part in range(5)],
@@ -174,6 +185,11 @@ def _render(
         )
     )
     return Page(html, left_out)
+
+
+def _maps(maps: PackedMaps) -> dict[str, Any]:
+    packed = {"size": MAP_SIZE, "frames": maps.frames, "packed": _text(maps.packed)}
+    return packed | {"palette": _text(palette("viridis"))}
 
 
 def observer_colours(n_observers: int) -> list[str]:

@@ -33,3 +33,11 @@ async function unpackFixations(gaze, nFrames) {
   }
   return frames;
 }
+
+// A model's maps, each as bytes row by row: {frames, maps}. Null where the page has none.
+async function unpackMaps(packed) {
+  if (!packed) return null;
+  const cells = packed.size[0] * packed.size[1];
+  const bytes = await inflate(bytesOf(packed.packed));
+  return { frames: packed.frames, maps: packed.frames.map((_, i) => bytes.subarray(i * cells, (i + 1) * cells)) };
+}

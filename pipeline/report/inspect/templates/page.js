@@ -6,10 +6,11 @@ const times = data.times_s;
 const [rows, columns] = data.density.size;
 const video = { width: data.width_px, height: data.height_px };
 const palette = bytesOf(data.density.palette);
+const mapPalette = data.maps ? bytesOf(data.maps.palette) : null;
 const firstPicture = at("picture").src; // in the markup alone: there it is seen even without scripts
 const boxes = [...document.querySelectorAll("#observers input")];
 
-const state = { frame: 0, playing: false, marked: null, fixations: [] };
+const state = { frame: 0, playing: false, marked: null, fixations: [], predicted: null };
 let clock = silentClock(data.duration_s);
 
 const seconds = (t) => `${t.toFixed(3)} s`;
@@ -48,8 +49,19 @@ function showGaze() {
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
   const map = densityOf(shown, rows, columns, video.height, video.width, data.density.sigma_px);
   if (at("show-density").checked) drawDensity(canvas, map, rows, columns, palette);
+  if (state.predicted) showMap(canvas);
   if (at("show-fixations").checked) drawFixations(canvas, scale, shown, video, data.colours, state.marked);
   describeGaze(shown, map);
+}
+
+// The model's map of this frame, or where it has none the last one before, and whose it is.
+function showMap(canvas) {
+  const { frames, maps } = state.predicted;
+  const held = frameAt(frames, state.frame);
+  const [mapRows, mapColumns] = data.maps.size;
+  const isThere = frames.length > 0 && frames[held] <= state.frame;
+  at("map-note").textContent = isThere ? `map of frame ${frames[held]}` : "no map yet";
+  if (isThere && at("show-map").checked) drawDensity(canvas, maps[held], mapRows, mapColumns, mapPalette);
 }
 
 // The same in words: for whoever cannot see the canvas, and for numbers.
@@ -158,15 +170,18 @@ function listenToTransport() {
   at("heard").addEventListener("pointermove", seek);
 }
 
-// Space and arrows work everywhere but where they already mean something.
+// Each key works everywhere but where it already means something: there its element has it.
 function listenToKeys() {
-  const keys = { " ": toggle, ArrowLeft: () => step(-1), ArrowRight: () => step(1) };
+  const keys = {
+    " ": [toggle, "button, select, summary, input:not([type=range])"],
+    ArrowLeft: [() => step(-1), "select, input[type=range], [tabindex]"],
+    ArrowRight: [() => step(1), "select, input[type=range], [tabindex]"],
+  };
   document.addEventListener("keydown", (event) => {
-    const taken = event.target.closest("button, input, select, summary, a, [tabindex]");
-    const slider = event.target === at("frame") && event.key === " ";
-    if ((taken && !slider) || event.ctrlKey || event.altKey || event.metaKey || !keys[event.key]) return;
+    const [act, taken] = keys[event.key] || [];
+    if (!act || event.target.closest(taken) || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    keys[event.key]();
+    act();
   });
 }
 
@@ -177,7 +192,8 @@ function listenToLayers() {
   };
   at("all").addEventListener("click", () => checkAll(true));
   at("none").addEventListener("click", () => checkAll(false));
-  for (const box of [...boxes, at("show-density"), at("show-fixations")]) box.addEventListener("change", showGaze);
+  const layers = ["show-fixations", "show-density", "show-map"].map(at).filter(Boolean);
+  for (const box of [...boxes, ...layers]) box.addEventListener("change", showGaze);
   at("here").addEventListener("toggle", showGaze);
   boxes.forEach((box, observer) => {
     const mark = (marked) => () => { state.marked = marked; showGaze(); };
@@ -202,6 +218,7 @@ function listenToSound() {
 
 async function start() {
   state.fixations = await unpackFixations(data.gaze, times.length);
+  state.predicted = await unpackMaps(data.maps);
   listenToSound();
   listenToTransport();
   listenToKeys();
