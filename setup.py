@@ -22,6 +22,7 @@ setup(
         "manifests": ["*.csv", "*.md"],
         "pipeline.annotate": ["page/*.html", "page/*.css", "page/*.js"],
         "pipeline.skeleton": ["*.txt"],
+        "pipeline.report.inspect": ["templates/*"],
     },
     entry_points={"console_scripts": ["ave = pipeline.cli:entry"]},
     install_requires=[
@@ -39,6 +40,7 @@ setup(
         "safetensors>=0.4",
         "matplotlib>=3.8",
         "pillow>=10",
+        "jinja2>=3.1",
         "rich>=13",
         "psutil>=5.9",
         "threadpoolctl>=3",

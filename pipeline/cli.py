@@ -24,7 +24,6 @@ from pipeline.store.executors import WORDS
 _STOPPED = 130  # as shells say it: ended by SIGINT
 _LATER = {
     "report": "a later version; until then see STORE/cards and STORE/report",
-    "inspect": "a later version; until then see STORE/report/<corpus>/<name>.png",
 }
 
 
@@ -72,6 +71,7 @@ _WHERE = {  # the module of pipeline.commands that holds each command, imported 
     **dict.fromkeys(("score", "baselines"), "scoring"),
     "annotate": "annotating",
     "compare": "comparing",
+    "inspect": "inspecting",
     **dict.fromkeys(("train", "pretrain", "predict", "audit"), "training"),
 }
 
@@ -140,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_learning(commands)
     _add_scoring(commands)
     _add_annotate(commands)
+    _add_inspect(commands)
     summary = "the models: what each costs, wants and gives, its source and published weights"
     _add(commands, "models", summary, "ave models --json", json=True, store=False)
     for name in _LATER:
@@ -197,6 +198,15 @@ def _add_learning(commands: argparse._SubParsersAction) -> None:
             _add_build_options(parser)
         else:
             parser.add_argument("--executor", default="auto", help=f"{WORDS} (default auto)")
+
+
+def _add_inspect(commands: argparse._SubParsersAction) -> None:
+    summary = "one offline page about a stimulus: picture, gaze, density, sound"
+    parser = _add(commands, "inspect", summary, "ave inspect diem/one_show_1280x712")
+    parser.add_argument("stimulus", metavar="CORPUS/NAME")
+    parser.add_argument("--maps", metavar="MAPS", help="lay a model's maps over it: a folder, a run's folder, Parquet")
+    parser.add_argument("--out", metavar="DIR", help="folder for the page (default STORE/inspect)")
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
 
 
 def _add_annotate(commands: argparse._SubParsersAction) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,6 +82,10 @@ class Corpus:
 
     def _table(self) -> pa.Table:
         return pq.read_table(_local(self.folder, "stimuli.parquet", self._digests))
+
+    def rejected_file(self) -> Path:
+        """The table of everything that is not in the corpus and why (Parquet, columns as in `schemas.REJECTED`)."""
+        return _local(self.folder, "rejected.parquet", self._digests)
 
     def __getitem__(self, stimulus: str) -> Stimulus:
         if stimulus not in self._rows:
@@ -145,7 +149,17 @@ class Stimulus:
     @cached_property
     def times_s(self) -> np.ndarray:
         """Presentation time of each frame, shape (n_frames,), float64; the first is 0."""
-        return np.array(json.loads(self._path("timeline").read_text(encoding="utf-8"))["times_s"])
+        return np.array(self._timeline["times_s"])
+
+    @property
+    def sound_start_s(self) -> float:
+        """When the first picture is shown, in seconds on the clock of the file that holds the soundtrack."""
+        return float(self._timeline["sound_start_s"])
+
+    @cached_property
+    def _timeline(self) -> dict[str, Any]:
+        timeline: dict[str, Any] = json.loads(self._path("timeline").read_text(encoding="utf-8"))
+        return timeline
 
     def fixations(self) -> pd.DataFrame:
         """All fixations: observer, frame, x_px, y_px, sorted by frame then observer."""
@@ -189,10 +203,15 @@ class Stimulus:
         self._check_range(start, stop)
         return self._frame_file.read(start, stop)
 
+    def jpegs(self, start: int, stop: int) -> list[memoryview]:
+        """Pictures of frames [start, stop) as stored: one JPEG each, stretched to the store's one size."""
+        self._check_range(start, stop)
+        return self._frame_file.jpegs(start, stop)
+
     def logmel(self, start: int, stop: int) -> np.ndarray:
         """Log-mel examples of frames [start, stop): float32 [n, 64, 64], time before bands; 0.64 s each."""
         self._check_range(start, stop)
-        return frame_examples(self._steps, self.times_s[start:stop], anchor=self.anchor)
+        return frame_examples(self.steps, self.times_s[start:stop], anchor=self.anchor)
 
     @cached_property
     def _points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -206,8 +225,8 @@ class Stimulus:
         return FrameFile(self._path("frames"))
 
     @cached_property
-    def _steps(self) -> np.ndarray:
-        """Log-mel steps of the whole soundtrack, [T, bands], left on the disk until they are cut."""
+    def steps(self) -> np.ndarray:
+        """Log-mel steps of the whole soundtrack, 10 ms each: float32 [T, bands], left on the disk until needed."""
         return np.load(self._path("steps"), mmap_mode="r")
 
     @cached_property
