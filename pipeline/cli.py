@@ -233,6 +233,8 @@ def _add_scoring(commands: argparse._SubParsersAction) -> None:
     names = "uniform, centre, mep, mep-category, mep-corpus, human (default: all)"
     baselines.add_argument("names", nargs="*", metavar="NAME", help=names)
     baselines.add_argument("--every", type=int, default=1, metavar="N", help="score frames 0, N, 2 N … (default 1)")
+    ceiling = "also the curve by group size, and the share of fixations at the centre in the first ten frames"
+    baselines.add_argument("--ceiling", action="store_true", help=ceiling)
     example = "ave compare dave-av mep --metric nss"
     compare = _add(commands, "compare", "is one scored run better than another? tests over videos", example, json=True)
     compare.add_argument("runs", nargs="*", metavar="RUN", help="two or more (default: all that were scored)")
@@ -243,6 +245,9 @@ def _add_scoring(commands: argparse._SubParsersAction) -> None:
     score.add_argument("--annotations", metavar="FILE", type=Path, help=boxes)
     for parser in (score, baselines):
         parser.add_argument("--protocol", nargs="+", metavar="NAME", help="scoring protocols (default ours); also a,b")
+        parser.add_argument(
+            "--metric", nargs="+", choices=("auc_borji", "emd"), help="further metrics (emd: 0.1 s a frame)"
+        )
         parser.add_argument("--split", help="train, val or test (default: that of the maps, else test)")
         parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what a protocol draws (default 0)")
         parser.add_argument("--executor", default="auto", help=f"{WORDS} (default auto)")

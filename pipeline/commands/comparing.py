@@ -69,7 +69,13 @@ def _chosen(arguments: Namespace) -> ScoresByRun:
     if len(names) < 2:
         raise UsageError(
             f"A comparison needs two runs; {len(names)} scored on the {arguments.split} split by {arguments.protocol}.",
-            remedy="Score another run, or a baseline: ave score, ave baselines.",
+            remedy="Score another run, or a baseline: ave score, ave baselines; or name another --split.",
+        )
+    without = [name for name in names if found[name].scores[arguments.metric].isna().all()]
+    if without:
+        raise UsageError(
+            f"No {arguments.metric} in the scores of {', '.join(without)}.",
+            remedy=f"Score them with it: --metric {arguments.metric}; `ave score --help` lists the metrics.",
         )
     return {name: found[name].scores for name in names}
 

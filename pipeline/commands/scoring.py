@@ -26,11 +26,22 @@ from pipeline.evaluate import protocols
 from pipeline.evaluate.analysis.adding_up import check_overall
 from pipeline.evaluate.analysis.rendering import to_markdown
 from pipeline.evaluate.baselines import human, registry, still
+from pipeline.evaluate.baselines.group_size import by_group_size
+from pipeline.evaluate.baselines.opening import opening
 from pipeline.evaluate.contextual import contextual_scores
 from pipeline.evaluate.maps import Maps, open_maps, summary
-from pipeline.evaluate.results import FOLDER, Result, results, write_result
-from pipeline.evaluate.score_table import METRICS, OVERALL, means
-from pipeline.evaluate.scoring import BASELINE_SIZE, ScoreBaseline, Scored, ScoreHuman, ScoreMaps, Split, run
+from pipeline.evaluate.results import FOLDER, Result, check_name, results, write_result
+from pipeline.evaluate.score_table import METRICS, OVERALL, means, read_scores, scored
+from pipeline.evaluate.scoring import (
+    BASELINE_SIZE,
+    ScoreBaseline,
+    Scored,
+    ScoreHuman,
+    ScoreMaps,
+    Split,
+    run,
+    scorers_of,
+)
 from pipeline.evaluate.tables import leaderboard
 from pipeline.evaluate.truth import truths
 from pipeline.recipe.build import Build
@@ -51,6 +62,7 @@ def score(arguments: Namespace) -> int:
     corpus = Corpus(arguments.store)
     boxes = _boxes(arguments.annotations, corpus) if arguments.annotations else None
     split, maps = _opened(path, corpus, arguments)
+    check_name(arguments.store, name, split, maps.about.get("run"))
     videos = [truth.stimulus for truth in truths(corpus, split)]
     with _shared(arguments, corpus, split, chosen) as shared:
         jobs = [(stimulus, ScoreMaps(shared, maps.only(stimulus), stimulus)) for stimulus in videos]
@@ -68,10 +80,12 @@ def score(arguments: Namespace) -> int:
 
 def baselines(arguments: Namespace) -> int:
     """Score baselines on a split: what every model is set beside."""
+    if arguments.every < 1:
+        raise UsageError(f"--every {arguments.every}: expected 1 or more.")
     chosen, names = _protocols(arguments.protocol), arguments.names or [*registry.names(), HUMAN]
     for name in names:
         if name != HUMAN:
-            registry.get(name)  # an unknown one is said at once
+            registry.get(name, also=(HUMAN,))  # an unknown one is said at once
     corpus, split = Corpus(arguments.store), arguments.split or "test"
     videos = [truth.stimulus for truth in truths(corpus, split)]
     _check_not_empty(videos, split)
@@ -90,7 +104,30 @@ def baselines(arguments: Namespace) -> int:
                 said += _in_words(intervals)
             lines += said
             files.append(write_result(arguments.store, [row for video in videos_scored for row in video.rows], about))
+    if arguments.ceiling:
+        lines += _ceiling(corpus, split, chosen[0], arguments.seed)
     return _told(arguments, names, split, chosen, files, lines)
+
+
+def _ceiling(corpus: Corpus, split: str, protocol: str, seed: int) -> list[str]:
+    """How well groups of observers predict one other, by their size; and how many look at the centre at first."""
+    videos = list(truths(corpus, split))
+    (scorer,) = scorers_of([protocol], videos)
+    curve = by_group_size(videos, scorer, seed=seed)
+    first = opening(videos)
+    lines = [f"one observer predicted by k others, {protocol}:"]
+    for metric, own in curve.curve.groupby("metric", sort=False):
+        limit = curve.limit.set_index("metric").loc[metric, "limit"]
+        words = ", ".join(f"{row['mean']:.3f} (k = {row['size']}, {row['videos']} videos)" for row in _rows(own))
+        lines.append(f"  {METRICS[str(metric)][0]}: {words}; extrapolated: {limit:.3f}")
+    shares = first.shares[first.shares["scope"] == OVERALL]
+    near = ", ".join(f"{row['by_video']:.1%} within {row['radius_dva']:g}" for row in _rows(shares))
+    return [*lines, *curve.said, f"fixations by their distance from the centre, dva: {near}", *first.said]
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_dict("records")
+    return rows
 
 
 def _boxes(file: Path, corpus: Corpus) -> Mapping[tuple[str, int], Any]:
@@ -154,7 +191,7 @@ def _shared(arguments: Namespace, corpus: Corpus, split: str, chosen: tuple[str,
         file = Path(folder) / "mep.npy"
         with one_blas_thread():
             np.save(file, still.mep_of(truths(corpus, "train"), BASELINE_SIZE))
-        yield Split(str(arguments.store), split, chosen, str(file), arguments.seed)
+        yield Split(str(arguments.store), split, chosen, str(file), arguments.seed, tuple(arguments.metric or ()))
 
 
 def _scored(jobs: list[tuple[str, Any]], spec: str, title: str) -> list[Scored]:
@@ -178,7 +215,11 @@ def _over_splits(videos: Sequence[Scored]) -> list[dict[str, Any]]:
     table = pd.DataFrame([row for video in videos for row in video.by_split])
     rows: list[dict[str, Any]] = []
     for protocol, own in table.groupby("protocol", sort=False):
-        each = own.groupby("split")[list(METRICS)].mean().reset_index().assign(scope=OVERALL)
+        by_frame = protocols.get(str(protocol)).average == "frame"
+        weights = own["frames"] if by_frame else pd.Series(1.0, own.index)
+        known = own[list(METRICS)].notna().mul(weights, axis=0).groupby(own["split"]).sum()
+        sums = own[list(METRICS)].mul(weights, axis=0).groupby(own["split"]).sum()
+        each = (sums / known).reset_index().assign(scope=OVERALL)
         found = human.over_splits(each).dropna(subset=["mean"])
         rows += found.drop(columns="scope").assign(protocol=protocol).to_dict("records")
     return rows
@@ -208,6 +249,9 @@ def _told(
         return 0
     for line in lines:
         print(line)
+    if all(scored(read_scores(file)[0]).empty for file in files):
+        print(f"nothing could be scored; what became of each frame: {files[0]}", file=sys.stderr)
+        return 1
     for name in chosen:
         print(f"\n{_page(arguments.store, own, split, name)}")
     for before, after in itertools.pairwise(chosen):
@@ -230,8 +274,6 @@ def _page(store: Path, own: Sequence[str], split: str, protocol: str) -> str:
 
 def _as_json(files: Iterable[Path]) -> dict[str, Any]:
     """Overall means by run and protocol."""
-    from pipeline.evaluate.score_table import read_scores
-
     overall: dict[str, dict[str, Any]] = {}
     for file in files:
         table, about = read_scores(file)

@@ -21,7 +21,16 @@ from pipeline.recipe.versions import renewable
 from pipeline.settings import Settings
 
 # What belongs to one model: the settings of another one begin without it.
-_OF_A_MODEL = ("modality", "fusion", "model_width", "model_options", "batch", "learning_rate", "train_routing")
+_OF_A_MODEL = (
+    "modality",
+    "fusion",
+    "model_width",
+    "model_options",
+    "batch",
+    "learning_rate",
+    "train_routing",
+    "train_scale",
+)
 
 _FORM = ("frame_height", "frame_width", "lead_in_frames", "waveform_rate_hz")  # of shards, as a model wants it
 
@@ -52,6 +61,10 @@ def _fitted(settings: Settings, arguments: Namespace) -> Settings:
     if changed:
         words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
         print(f"{settings.model}: its shards are made with {words}, which this store remembers", file=sys.stderr)
+        if "frame_height" in changed or "frame_width" in changed:
+            print(
+                "the pictures of STORE/corpus change with them; training another model brings others", file=sys.stderr
+            )
     return settings.with_given(changed)
 
 

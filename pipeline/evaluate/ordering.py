@@ -52,6 +52,7 @@ def checks(seeds: Sequence[Scores]) -> list[Check]:
         at_least("the picture beats sound alone", "video", "audio", 1),
         at_least("picture and sound beat the picture", "av", "video", 1),
         at_least("with another video's sound they do not", "video", "av, sound swapped", -1),
+        at_least("nor does a wrong sound make it blind", "av, sound swapped", "mep", -1),
         at_least("it is the right sound that helps", "av", "av, sound swapped", 1),
     ]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.errors import UsageError
 from pipeline.evaluate.score_table import read_scores, write_scores
 
 FOLDER = "scores"
@@ -38,6 +39,28 @@ def write_result(store: Path, rows: Iterable[Mapping[str, Any]], about: Mapping[
     write_scores(draft, rows, about)
     os.replace(draft, file)
     return file
+
+
+def check_name(store: Path, run: str, split: str, told: Any) -> None:
+    """Refuse a name under which another trained run was scored; `told` is what this run's maps say of it.
+
+    Raises
+    ------
+    UsageError
+        With the settings that differ.
+    """
+    file = store / FOLDER / f"{run}{'' if split == 'test' else f'.{split}'}.parquet"
+    if not file.is_file() or not told:
+        return
+    before = read_scores(file)[1].get("maps", {}).get("run") or {}
+    old, new = (one.get("run", {}).get("settings", {}) for one in (before, told))
+    differs = sorted(name for name in {*old, *new} if old.get(name) != new.get(name)) if old else []
+    if differs:
+        changes = ", ".join(f"{name} {old.get(name)!r} → {new.get(name)!r}" for name in differs[:4])
+        raise UsageError(
+            f"{file} holds the scores of another run called {run} ({changes}).",
+            remedy="Name this one: --run NAME; or delete that file.",
+        )
 
 
 def results(folder: Path, split: str, protocol: str) -> dict[str, Result]:

@@ -47,6 +47,8 @@ class Split:
         The mean eye position of the training split as .npy, for information gain.
     seed : int
         Of what a protocol draws.
+    metrics : tuple of str
+        Further ones: "auc_borji", "emd".
     """
 
     store: str
@@ -54,6 +56,7 @@ class Split:
     protocols: tuple[str, ...]
     mep_file: str
     seed: int = 0
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def _score_human(job: ScoreHuman, truth: Truth, scorers: Sequence[Scorer]) -> Sc
 def prepared(split: Split) -> tuple[dict[str, Truth], list[Scorer]]:
     """The truth of each video of a split, and a scorer a protocol."""
     found = {truth.stimulus: truth for truth in truths(Corpus(split.store), split.split)}
-    return found, scorers_of(split.protocols, list(found.values()), np.load(split.mep_file), split.seed)
+    return found, scorers_of(split.protocols, list(found.values()), np.load(split.mep_file), split.seed, split.metrics)
 
 
 @lru_cache(maxsize=8)
@@ -147,7 +150,11 @@ def _fitted(split: Split, name: str) -> registry.Baseline:
 
 
 def scorers_of(
-    protocols: Iterable[str], truths: Sequence[Truth], baseline: NDArray | None = None, seed: int = 0
+    protocols: Iterable[str],
+    truths: Sequence[Truth],
+    baseline: NDArray | None = None,
+    seed: int = 0,
+    metrics: Sequence[str] = (),
 ) -> list[Scorer]:
     """A scorer a protocol, prepared for a split.
 
@@ -161,13 +168,15 @@ def scorers_of(
         For information gain: the mean eye position of the training split.
     seed : int
         Of what a protocol draws.
+    metrics : sequence of str
+        Further ones: "auc_borji", "emd".
 
     Raises
     ------
     UsageError
-        If a protocol is unknown.
+        If a protocol or a further metric is unknown.
     """
-    return [Scorer(get(name), truths, baseline, seed) for name in dict.fromkeys(protocols)]
+    return [Scorer(get(name).with_metrics(metrics), truths, baseline, seed) for name in dict.fromkeys(protocols)]
 
 
 def score_video(

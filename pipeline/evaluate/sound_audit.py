@@ -7,8 +7,9 @@ the one made with the other. Scores are tables as `score_table` has them, by con
 over the frames of a video, then over videos.
 
 A model is called *agnostic to sound* where no other sound moves its maps: CC of at least `SAME` in every condition on
-average. It *uses the sound* where some other sound moves the maps and its own scores better (a paired permutation
-test over videos, Holm-corrected over the conditions). Else its maps move and no gain is shown.
+average. It *uses the sound* where a sound that is not silence moves the maps and its own scores better (a paired
+permutation test over videos, Holm-corrected over the conditions); where only silence does, it *reacts to silence*. Else
+its maps move and no gain is shown, or there are too few videos for the test to show any.
 
 Source
 ------
@@ -29,7 +30,16 @@ from pipeline.evaluate.score_table import METRICS
 
 SAME = 0.995  # correlation of two maps that are taken for the same
 ALPHA = 0.05
-AGNOSTIC, USES, MOVES = "agnostic to sound", "uses the sound", "its maps move with the sound, but no gain is shown"
+AGNOSTIC, USES, SILENCE = (
+    "agnostic to sound",
+    "uses the sound",
+    "reacts to silence, and shows no gain over other sounds",
+)
+MOVES, TOO_FEW = (
+    "its maps move with the sound, but no gain is shown",
+    "its maps move; too few videos ({}) to show a gain",
+)
+SILENT = "muted"  # the condition that is no sound
 COLUMNS = ("condition", "videos", "frames", "maps_cc", "maps_sim", "metric", "own", "other", "gain", "low", "high", "p")
 
 
@@ -43,7 +53,7 @@ class Audit:
         Columns `COLUMNS`, one row a condition: how far the maps moved, and what the own sound gains in the metric
         (positive: better), from `low` to `high`, with the corrected p of the test.
     verdict : str
-        `AGNOSTIC`, `USES` or `MOVES`.
+        `AGNOSTIC`, `USES`, `SILENCE`, `MOVES`, or `TOO_FEW` with the number of videos.
     not_made : mapping of condition to why
     """
 
@@ -115,7 +125,13 @@ def _verdict(table: pd.DataFrame) -> str:
     if (table["maps_cc"] >= SAME).all():
         return AGNOSTIC
     gains = (table["gain"] > 0) & (table["p"] <= ALPHA) & (table["maps_cc"] < SAME)
-    return USES if gains.any() else MOVES
+    if (gains & (table["condition"] != SILENT)).any():
+        return USES
+    if gains.any():
+        return SILENCE
+    videos = int(table["videos"].max())
+    smallest_p = 2.0 ** (1 - videos) * len(table)  # where all videos agree
+    return MOVES if smallest_p <= ALPHA else TOO_FEW.format(videos)
 
 
 def to_markdown(found: Audit, run: str) -> str:
@@ -127,7 +143,6 @@ def to_markdown(found: Audit, run: str) -> str:
         gain = f"{row.gain:+.3f}" + ("" if pd.isna(row.low) else f" [{row.low:+.3f}, {row.high:+.3f}]")
         numbers = [f"{row.maps_cc:.4f}", f"{row.maps_sim:.4f}", f"{row.own:.3f}", f"{row.other:.3f}", gain]
         grid.append([str(row.condition), str(row.videos), str(row.frames), *numbers, f"{row.p:.3g}"])
-    few = len(found.rows) and found.rows["videos"].max() < 6
     lines = [
         f"# Does {run} use the sound?",
         "",
@@ -137,7 +152,6 @@ def to_markdown(found: Audit, run: str) -> str:
         "for the same.",
         "* Gain: what the own sound scores better; in brackets the 95 % interval over videos; p of a paired "
         "permutation test over videos, Holm-corrected.",
-        *(["* Fewer than six videos: no test can show a gain at 0.05."] if few else []),
         *(f"* Not made: {condition}: {why}" for condition, why in found.not_made.items()),
         "",
         *(f"| {' | '.join(cells)} |" for cells in grid),

@@ -65,7 +65,7 @@ class Soundtrack:
 
     def heard(self, frame: int, frames: int, form: Waveform, shift_s: float = 0.0) -> NDArray[np.float32]:
         """The waveform of the clip that ends at a frame, shape (form.samples,); a shift as in `examples`."""
-        first, *_, last = self.times_s[self._clip(frame, frames)] + shift_s
+        first, last = self.times_s[self._clip(frame, frames)[[0, -1]]] + shift_s
         return heard(self.waveform, 0, sample_range(first, last, self.rate, form.rate_hz), form)
 
     def with_sound(self, logmel: NDArray[np.float32], waveform: NDArray[np.float32]) -> Soundtrack:

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 
 from pipeline import models
+from pipeline.errors import ModelError
 from pipeline.learn.settings import TrainSettings
 from pipeline.learn.shards import check_form
+
+CELL_PX = 32  # one cell of the deepest features, in all models
 
 
 def needed(settings: TrainSettings, remembered: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,11 +33,19 @@ def needed(settings: TrainSettings, remembered: Mapping[str, Any]) -> dict[str, 
     Raises
     ------
     ModelError
-        If the model or an option is unknown, or it gives no map.
+        If the model or an option is unknown, it gives no map, or its pictures cannot be averaged so.
     """
     with torch.device("meta"):
         wants: Any = models.build(settings.model, **settings.model_options).wants
     check_form(settings.model, wants)
+    height, width = wants.size
+    if wants.frames and settings.scale > 1 and any(px % (CELL_PX * settings.scale) for px in wants.size):
+        raise ModelError(
+            f"{settings.model}: pictures of {height} × {width} px, averaged over {settings.scale} × {settings.scale}, "
+            f"have sides that {CELL_PX} px do not divide.",
+            remedy="Train with --scale 1.",
+            code="scale",
+        )
     form = dict(remembered)
     if wants.frames:
         form["frame_height"], form["frame_width"] = wants.size

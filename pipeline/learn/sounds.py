@@ -137,7 +137,7 @@ def _with_random_phases(track: Soundtrack, seed: int) -> Soundtrack:
     spectrum = np.fft.rfft(track.waveform.astype(np.float64))
     turned = np.abs(spectrum) * np.exp(2j * np.pi * random.random(len(spectrum)))
     if len(turned):
-        turned[0] = np.abs(spectrum[0])  # the mean is no phase
+        turned[0] = spectrum[0].real  # the mean has no phase
     samples = np.fft.irfft(turned, len(track.waveform)) if len(track.waveform) else track.waveform
     samples = (samples / max(1.0, float(np.abs(samples).max(initial=0)))).astype(np.float32)
     steps = np.full_like(track.logmel, SILENCE)

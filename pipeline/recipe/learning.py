@@ -40,8 +40,10 @@ def pretrain_item(view: View, _corpus: str, _name: str) -> Item:
 
 
 def run_names(view: View, _corpus: str) -> list[str]:
-    """One item a run: a model and what it sees or hears."""
-    return ["-".join(filter(None, (view.settings.model, view.settings.modality)))]
+    """One item a run: a model, what it sees or hears, how these meet, and whether the mean eye position is added."""
+    settings = view.settings
+    with_mep = "+mep" if "mep=true" in settings.model_options else ""
+    return ["-".join(filter(None, (settings.model, settings.modality, settings.fusion))) + with_mep]
 
 
 def train_item(view: View, _corpus: str, name: str) -> Item:

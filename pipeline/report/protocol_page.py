@@ -11,6 +11,14 @@ from pipeline.evaluate import protocols
 from pipeline.evaluate.protocol import Protocol
 
 OURS = "ours"
+HEAD = """\
+Two scores may be compared only within one protocol. This page is made from the code by
+`python -m pipeline.report.protocol_page`; `ave score --protocol stavis,ours` prints the differences of any two. What
+sizes of effects were measured on stands at the head of `pipeline/evaluate/protocols.py`.
+
+Negatives of the shuffled AUC are always of the split that is scored: a score depends on nothing else. Of the papers'
+printed tables no copy with its category rows could be read, so their overall rows (the human infinite of DAVE, the row
+of AViNet) are not checked here; `evaluate.analysis.adding_up` checks ours, and any table of its form."""
 
 
 def page() -> str:
@@ -22,9 +30,7 @@ def _lines() -> Iterator[str]:
     ours = protocols.get(OURS)
     yield "# Scoring protocols"
     yield ""
-    yield "Two scores may be compared only within one protocol. This page is made from the code by"
-    yield "`python -m pipeline.report.protocol_page`; `ave score --protocol stavis,ours` prints the differences of any"
-    yield "two. What sizes of effects were measured on stands at the head of `pipeline/evaluate/protocols.py`."
+    yield HEAD
     for name in protocols.names():
         protocol = protocols.get(name)
         yield from ("", f"## {name}", "", f"Source: {protocol.source}.", "")

@@ -83,7 +83,9 @@ def heard(samples: NDArray[np.float32], first_sample: int, stretch: tuple[int, i
 
     Source
     ------
-    Tsiami et al. 2020 (STAViS), whose loader windows the sound of a clip this way; Jain et al. 2021 took it over.
+    Tsiami et al. 2020 (STAViS), whose loader windows the sound of a clip this way; Jain et al. 2021 took it over. Clips
+    inside a video agree with theirs to a sample. They cut at the first sample before they window, we do not, which
+    moves clips that begin with frame 0 by half of a half frame; ViNet plays early clips backwards, here they are short.
 
     Examples
     --------

@@ -49,6 +49,7 @@ def test_json_holds_the_same_and_only_the_runs_asked_for(store, capsys):
         (("--metric", "nzz"), "Unknown metric 'nzz'"),
         (("--protocol", "ourss"), "Unknown protocol 'ourss'"),
         (("--split", "val"), "0 scored on the val split"),
+        (("--metric", "emd"), "No emd in the scores of a, b, c. Score them with it: --metric emd"),
     ],
 )
 def test_what_cannot_be_compared_is_one_clear_error(store, capsys, words, said):

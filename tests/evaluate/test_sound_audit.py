@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluate.sound_audit import AGNOSTIC, MOVES, USES, audit, to_markdown
+from pipeline.evaluate.sound_audit import AGNOSTIC, MOVES, SILENCE, TOO_FEW, USES, audit, to_markdown
 from tests.evaluate.made_scores import scores_of
 
-VIDEOS = [f"a/v{number}" for number in range(8)]
+VIDEOS = [f"a/v{number:02d}" for number in range(10)]
 
 
 def scores(offset: float) -> pd.DataFrame:
@@ -29,6 +29,7 @@ def moved(cc: float, conditions=("muted", "swapped")) -> pd.DataFrame:
         (0.9, 0.0, 0.0, MOVES),
         (0.9, 0.0, -0.5, USES),  # worse with another video's sound in every video
         (0.9, 0.5, 0.5, MOVES),  # better without its own: that is no use of it
+        (0.9, -0.5, 0.0, SILENCE),  # another sound will do as well as its own
         (0.999, -0.5, -0.5, AGNOSTIC),  # the maps are the same, whatever the scores say
     ],
 )
@@ -37,8 +38,8 @@ def test_the_verdict_follows_from_maps_and_scores(cc, muted, swapped, verdict):
     assert found.verdict == verdict
     rows = found.rows.set_index("condition")
     assert rows.loc["swapped", "gain"] == pytest.approx(-swapped)
-    assert rows.loc["swapped", "own"] == pytest.approx(3.5 + 1.5)
-    assert (rows["videos"] == 8).all() and (rows["frames"] == 16).all()
+    assert rows.loc["swapped", "own"] == pytest.approx(4.5 + 1.5)
+    assert (rows["videos"] == 10).all() and (rows["frames"] == 20).all()
     assert rows.loc["muted", "maps_cc"] == pytest.approx(cc)
 
 
@@ -46,7 +47,7 @@ def test_p_values_are_corrected_over_the_conditions():
     conditions = ["muted", "swapped", "shifted"]
     own = {"original": scores(0)} | dict.fromkeys(conditions, scores(-0.5))
     p = audit(moved(0.9, conditions), own, "original").rows["p"]
-    assert np.allclose(p, 3 * 2 / 2**8)  # all eight videos agree: 2 of 256 sign flips, three conditions
+    assert np.allclose(p, 3 * 2 / 2**10)  # all ten videos agree: 2 of 1024 sign flips, three conditions
 
 
 def test_of_a_metric_where_less_is_better_the_gain_is_what_is_saved():
@@ -62,6 +63,13 @@ def test_the_page_says_verdict_numbers_and_what_was_not_made():
     )  # fmt: skip
     page = to_markdown(found, "dave-av")
     assert f"**Verdict: {USES}.**" in page
-    assert "| swapped | 8 | 16 | 0.9000 | 0.9000 | 5.000 | 4.500 | +0.500 [+0.500, +0.500] |" in page
+    assert "| swapped | 10 | 20 | 0.9000 | 0.9000 | 6.000 | 5.500 | +0.500 [+0.500, +0.500] |" in page
     assert "Not made: phase-scrambled: the shards hold no samples" in page
-    assert "Fewer than six videos" not in page
+
+
+@pytest.mark.parametrize(("n_conditions", "verdict"), [(1, USES), (9, TOO_FEW.format(8))])
+def test_too_few_videos_for_so_many_conditions_is_said_and_not_taken_for_no_gain(n_conditions, verdict):
+    conditions = [f"shifted {number}" for number in range(n_conditions)]
+    few = lambda offset: scores(offset).query("stimulus < 'a/v08'")  # noqa: E731
+    own = {"original": few(0)} | dict.fromkeys(conditions, few(-1.0))
+    assert audit(moved(0.5, conditions), own, "original").verdict == verdict

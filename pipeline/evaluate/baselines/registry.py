@@ -55,8 +55,8 @@ def names() -> list[str]:
     return list(BASELINES)
 
 
-def get(name: str) -> Baseline:
-    """A baseline by its name, not fitted yet.
+def get(name: str, also: Sequence[str] = ()) -> Baseline:
+    """A baseline by its name, not fitted yet; `also` are names that an error mentions, too.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def get(name: str) -> Baseline:
     'mep-category'
     """
     if name not in BASELINES:
-        raise UsageError(f"Unknown baseline {name!r}.", remedy=did_you_mean(name, BASELINES))
+        raise UsageError(f"Unknown baseline {name!r}.", remedy=did_you_mean(name, [*BASELINES, *also]))
     return BASELINES[name]()
 
 

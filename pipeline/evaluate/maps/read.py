@@ -139,7 +139,10 @@ def _picture(path: Path) -> NDArray:
 
 def _array(path: Path, dimensions: tuple[int, ...]) -> NDArray:
     if path.suffix.lower() == ".npy":
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError("not an NPY file of numbers, or cut short") from error
     from scipy.io import loadmat  # here, so that a folder of pictures needs no scipy.io
 
     try:

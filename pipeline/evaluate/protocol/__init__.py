@@ -12,12 +12,13 @@ here begins with "Assumed".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from pipeline.errors import UsageError, did_you_mean
 from pipeline.evaluate.protocol import negatives
 from pipeline.evaluate.protocol.densities import Density
-from pipeline.evaluate.protocol.measures import EXPECTED, Measure
+from pipeline.evaluate.protocol.measures import EXPECTED, OPTIONAL, Measure
 from pipeline.evaluate.protocol.preparing import RULES, Saving, Smoothing
 from pipeline.evaluate.score_table import AVERAGES, METRICS
 
@@ -100,6 +101,17 @@ class Protocol:
         metrics = {name: EXPECTED.get(measure, measure) for name, measure in self.metrics.items()}
         return replace(self, name=self.name + EXPECTED_SUFFIX, metrics=metrics) if metrics != self.metrics else self
 
+    def with_metrics(self, names: Iterable[str]) -> Protocol:
+        """The same with further metrics, exact ones: "auc_borji", "emd"; those it has already stay as they are.
+
+        Raises
+        ------
+        UsageError
+            If one is no metric that can be added.
+        """
+        added = {name: OPTIONAL[name] for name in _known(names) if name not in self.metrics}
+        return replace(self, metrics={**self.metrics, **added})
+
     def words(self) -> dict[str, str]:
         """Every field in words, under a title; the metrics under theirs."""
         empty = ", ".join(f"{METRICS[name][0]} {score:g}" for name, score in self.empty.items())
@@ -119,6 +131,13 @@ class Protocol:
             "Average": AVERAGES[self.average],
             **{METRICS[name][0]: said_of(measure) for name, measure in self.metrics.items()},
         }
+
+
+def _known(names: Iterable[str]) -> list[str]:
+    for name in names:
+        if name not in OPTIONAL:
+            raise UsageError(f"Unknown further metric {name!r}.", remedy=did_you_mean(name, OPTIONAL))
+    return list(dict.fromkeys(names))
 
 
 def said_of(function: Callable) -> str:

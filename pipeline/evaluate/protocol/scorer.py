@@ -112,7 +112,7 @@ class Scorer:
         if protocol.stretched:
             if values.max() <= 0:
                 return np.full(size, math.nan)
-            values = (values - values.min()) / (np.ptp(values) or math.inf)
+            values = (values - values.min()) / np.ptp(values) if np.ptp(values) else np.full_like(values, 0.5, float)
         if values.min() == values.max():  # rounding must not give a constant map an order
             return np.full(size, values.flat[0])
         if protocol.smoothing and protocol.smoothing.first:
