@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import AveError, ManifestError, UsageError
-from pipeline.options import OPTIONS, PREDICTION, PRETRAINING, TRAINING, Option
+from pipeline.options import AUDIT, OPTIONS, PREDICTION, PRETRAINING, TRAINING, Option
 from pipeline.settings import FORMATS
 from pipeline.store.disk import store_at
 from pipeline.store.executors import WORDS
@@ -189,7 +189,7 @@ def _add_learning(commands: argparse._SubParsersAction) -> None:
         ("train", TRAINING, "train a model on the shards, choose on val", "ave train --model dave --modality av"),
         ("pretrain", PRETRAINING, "let a sound stream learn spoken words", "ave pretrain --words speech_commands"),
         ("predict", PREDICTION, "saliency maps of a split by the run last trained", "ave predict --split test"),
-        ("audit", PREDICTION, "does the run last trained use the sound? its maps with other sounds", "ave audit"),
+        ("audit", AUDIT, "does the run last trained use the sound? its maps with other sounds", "ave audit"),
     )
     for name, options, summary, example in rows:
         parser = _add(commands, name, summary, example)
@@ -240,7 +240,7 @@ def _add_scoring(commands: argparse._SubParsersAction) -> None:
     compare.add_argument("runs", nargs="*", metavar="RUN", help="two or more (default: all that were scored)")
     compare.add_argument("--metric", default="nss", help="nss, auc_judd, sauc, cc, sim, kld or ig (default nss)")
     compare.add_argument("--protocol", default="ours", help="default ours")
-    compare.add_argument("--split", default="test", help="default test")
+    compare.add_argument("--split", help="default test, or another that has two runs")
     boxes = "also NSS inside and outside the boxes of this file of `ave annotate`"
     score.add_argument("--annotations", metavar="FILE", type=Path, help=boxes)
     for parser in (score, baselines):

@@ -106,6 +106,10 @@ PREDICTION = (
     Option("split", "predict_split", str, "train, val or test (default val)"),
     Option("every", "predict_every", int, "predict frames 0, N, 2 N … of each stimulus (default 1)"),
 )
+AUDIT = (
+    Option("split", "audit_split", str, "train, val or test (default val)"),
+    Option("every", "audit_every", int, "predict frames 0, N, 2 N … of each stimulus, ten times (default 1)"),
+)
 
 
 def given_settings(options: Mapping[str, Any], table: Sequence[Option] = OPTIONS) -> dict[str, Any]:

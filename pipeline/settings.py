@@ -29,7 +29,7 @@ _NEED_SHARDS = {"shards", "train", "predict", "score", "audit"}
 FORMATS = ("wds", "parquet", "tensors")
 _CHOICES = {"goals": GOALS, "formats": FORMATS, "anchor": ("start", "centre", "end")}
 _CHOICES |= {"modality": ("", "av", "video", "audio"), "pretrain_network": ("3d", "2d")}
-_CHOICES |= {"predict_split": ("train", "val", "test")}
+_CHOICES |= dict.fromkeys(("predict_split", "audit_split"), ("train", "val", "test"))
 
 # A small model, trained for a minute or two on two cores: what `ave demo` asks for.
 QUICK_TRAINING: Mapping[str, Any] = {
@@ -117,6 +117,8 @@ class Settings:
     # prediction and scores
     predict_split: str = "val"
     predict_every: int = 1
+    audit_split: str = "val"
+    audit_every: int = 1
     score_protocols: tuple[str, ...] = ("ours",)  # see `pipeline.evaluate.protocols`
     # what `--executor slurm` asks the queue for; nothing of it reaches a byte of the store
     slurm_jobs: int = 0
@@ -194,7 +196,7 @@ _POSITIVE = (
     ),
     *("density_height", "density_width", "segment_frames", "samples_per_shard"),
     *("train_epochs", "train_accumulate", "train_every", "train_mix", "train_scale", "val_clips", "train_parts"),
-    *("train_processes", "pretrain_epochs", "predict_every"),
+    *("train_processes", "pretrain_epochs", "predict_every", "audit_every"),
 )
 _NOT_NEGATIVE = (
     *(

@@ -32,7 +32,7 @@ def annotate(arguments: Namespace) -> int:
         try:
             print(f"{len(sampled)} frames of {len(stimuli)} videos, {session.n_done()} frames done. Open in a browser:")
             print(f"  {server.url}")
-            print(f"Boxes are kept in {path}, at every change. Ctrl-C ends.", flush=True)
+            print(f"Boxes go into {path}, at every change. Ctrl-C ends.", flush=True)
             server.serve_forever()
         except KeyboardInterrupt:
             print()

@@ -58,6 +58,7 @@ def _chosen(arguments: Namespace) -> ScoresByRun:
         If one is not there, or there are fewer than two.
     """
     protocols.get(arguments.protocol)
+    arguments.split = arguments.split or _split_with_runs(arguments)
     found = results(arguments.store / FOLDER, arguments.split, arguments.protocol)
     names = list(dict.fromkeys(arguments.runs or found))
     for name in names:
@@ -78,6 +79,14 @@ def _chosen(arguments: Namespace) -> ScoresByRun:
             remedy=f"Score them with it: --metric {arguments.metric}; `ave score --help` lists the metrics.",
         )
     return {name: found[name].scores for name in names}
+
+
+def _split_with_runs(arguments: Namespace) -> str:
+    """The test split, or where fewer than two runs were scored on it, another one that has them."""
+    counts = {
+        split: len(results(arguments.store / FOLDER, split, arguments.protocol)) for split in ("test", "val", "train")
+    }
+    return next((split for split, count in counts.items() if count > 1), "test")
 
 
 def _row(row: Mapping[str, Any], share: Interval) -> list[str]:

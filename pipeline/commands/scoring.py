@@ -72,7 +72,9 @@ def score(arguments: Namespace) -> int:
     about = {**_about(name, split, chosen, arguments.seed), "maps": maps.about, "every": maps.about["every"]}
     about["findings"] = [{"kind": one.kind, "count": one.count, "words": str(one)} for one in findings]
     file = write_result(arguments.store, rows, about)
-    lines = [f"{maps.about['format']}; {maps.about['habit']}; {maps.about['first_frame_why']}", *summary(findings)]
+    counted = f"number {maps.about['first_frame']} is frame 0, and frames below count from 0"
+    read = f"{maps.about['format']}; {maps.about['habit']}; {maps.about['first_frame_why']}: {counted}"
+    lines = [read, *summary(findings)]
     if boxes is not None:
         lines += _of_boxes(contextual_scores({name: maps}, truths(corpus, split), boxes))
     return _told(arguments, [name], split, chosen, [file], lines)
@@ -168,10 +170,14 @@ def _own_maps(store: Path) -> tuple[Path, str]:
 
 def _opened(path: Path, corpus: Corpus, arguments: Namespace) -> tuple[str, Maps]:
     """The split that maps are of, and the maps: the one asked for, the one a run of ours says, else the test split."""
-    asked = arguments.split
-    if asked is None:
-        everything = open_maps(path, list(truths(corpus)), arguments.first_frame)
-        asked = str(everything.about.get("run", {}).get("split") or "test")
+    everything = open_maps(path, list(truths(corpus)), arguments.first_frame)
+    of_run = everything.about.get("run", {}).get("split")
+    asked = arguments.split or str(of_run or "test")
+    if of_run and asked in SPLITS and asked != of_run:
+        raise UsageError(
+            f"These maps are of the {of_run} split, not of {asked}.",
+            remedy=f"`ave predict --split {asked}` makes others; or score these: --split {of_run}.",
+        )
     known = list(truths(corpus, asked))
     _check_not_empty([truth.stimulus for truth in known], asked)
     return asked, open_maps(path, known, arguments.first_frame)

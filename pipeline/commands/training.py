@@ -13,7 +13,7 @@ from pipeline.commands.asked import remembered_settings
 from pipeline.commands.making import make
 from pipeline.errors import UsageError
 from pipeline.learn.settings import PretrainSettings, TrainSettings, from_params
-from pipeline.options import PREDICTION, PRETRAINING, TRAINING, Option, given_settings
+from pipeline.options import AUDIT, PREDICTION, PRETRAINING, TRAINING, Option, given_settings
 from pipeline.recipe.build import Build
 from pipeline.recipe.learning import pretrain_names, run_names
 from pipeline.recipe.stages import POOLED, STAGES
@@ -105,10 +105,13 @@ def predict(arguments: Namespace) -> int:
 
 def audit(arguments: Namespace) -> int:
     """Let the run that was trained last hear other sounds than the clips' own: does it make a difference?"""
-    settings = _asked(arguments, PREDICTION, "audit")
+    settings = _asked(arguments, AUDIT, "audit")
     name = _trained_run(settings, arguments)
-    status = make(arguments.store, settings, arguments.executor)
-    built = Build(settings, arguments.store)
+    only = replace(settings, goals=("train", "audit"))
+    status = make(arguments.store, only, arguments.executor)
+    kept = tuple(goal for goal in settings.goals if goal != "audit")  # another training is not audited unasked
+    settings_file.save(replace(settings, goals=kept), arguments.store)
+    built = Build(only, arguments.store)
     if built.fresh("audit", POOLED, name) is not None:
         page = built.folder("audit", POOLED).item_folder(name) / "audit.md"
         print(f"{page.read_text(encoding='utf-8')}\n{page}")

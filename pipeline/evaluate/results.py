@@ -63,10 +63,10 @@ def check_name(store: Path, run: str, split: str, told: Any) -> None:
         )
 
 
-def results(folder: Path, split: str, protocol: str) -> dict[str, Result]:
+def results(folder: str | Path, split: str, protocol: str) -> dict[str, Result]:
     """Every run that was scored on a split by a protocol, sorted by name."""
     found = {}
-    for file in sorted(folder.glob("*.parquet")):
+    for file in sorted(Path(folder).glob("*.parquet")):
         scores, about = read_scores(file)
         own = scores[scores["protocol"] == protocol]
         if about.get("split") == split and len(own):

@@ -74,7 +74,7 @@ def predict_item(view: View, _corpus: str, name: str) -> Item:
 
 def audit_item(view: View, _corpus: str, name: str) -> Item:
     """One run: the shards of one split, the train shards that give the baseline, and the trained weights."""
-    return _of_trained(view, name, tuple(dict.fromkeys(("train", view.settings.predict_split))))
+    return _of_trained(view, name, tuple(dict.fromkeys(("train", view.settings.audit_split))))
 
 
 def _of_trained(view: View, name: str, splits: tuple[str, ...]) -> Item:

@@ -121,5 +121,9 @@ EXAMPLE = """maps/
 
 
 def simple(word: str) -> str:
-    """A name without what people write differently: small letters, no blanks, hyphens and underscores."""
-    return re.sub(r"[\W_]+", "", word.casefold())
+    """A name without what people write differently: small letters, no blanks, hyphens and underscores.
+
+    Numbers stay apart: `clip_1_2` is not `clip_12`.
+    """
+    apart = re.sub(r"(?<=\d)[\W_]+(?=\d)", "|", word.casefold())
+    return re.sub(r"[^\w|]+|_+", "", apart)

@@ -9,6 +9,7 @@ numbers become float64: to round them to float32 could make equal what was not. 
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,17 +53,19 @@ def read_map(path: Path) -> tuple[NDArray, bool]:
         raise _unreadable(path, error) from error
 
 
-def read_stack(path: Path, n_frames: int) -> Iterator[NDArray]:
+def read_stack(path: Path, n_frames: int, size_px: tuple[int, int]) -> Iterator[NDArray]:
     """All maps of a stimulus from an NPY [frame, row, column] or a MAT, one after another.
 
-    Of three axes, the one that is as long as the video is the frames'; where none or several are, the first of an NPY
-    and the last of a MAT.
+    Of three axes, the one that is as long as the video is the frames'; where none is, the one that leaves maps nearest
+    to the video's proportions; where several are alike, the first of an NPY and the last of a MAT.
 
     Parameters
     ----------
     path : Path
     n_frames : int
         Of the video.
+    size_px : (int, int)
+        Height and width of the video.
 
     Raises
     ------
@@ -74,11 +77,17 @@ def read_stack(path: Path, n_frames: int) -> Iterator[NDArray]:
         if values.ndim != 3:
             raise ValueError(f"an array of shape {values.shape}, expected one map a frame: [frame, row, column]")
         usual = 2 if path.suffix.lower() == ".mat" else 0
-        fitting = [axis for axis in (usual, 0, 2) if values.shape[axis] == n_frames]
-        for saliency in np.moveaxis(values, fitting[0] if fitting else usual, 0):
+        order = {axis: (values.shape[axis] != n_frames, _distorted(values, axis, size_px)) for axis in (usual, 0, 2)}
+        for saliency in np.moveaxis(values, min(order, key=order.__getitem__), 0):
             yield plain(np.ascontiguousarray(saliency))
     except BROKEN as error:
         raise _unreadable(path, error) from error
+
+
+def _distorted(values: NDArray, axis: int, size_px: tuple[int, int]) -> float:
+    """How far from the video's proportions the maps are if this axis counts the frames."""
+    rows, columns = (length for number, length in enumerate(values.shape) if number != axis)
+    return abs(math.log(max(rows, 1) * size_px[1] / (max(columns, 1) * size_px[0])))
 
 
 def to_grey(values: NDArray) -> tuple[NDArray, bool]:

@@ -80,7 +80,7 @@ class Maps:
         stretched = "run" in self.about  # our own models stretch every video to one size, and so their maps
         inspection = Inspection(stimulus, known.n_frames, None if stretched else known.size_px)
         self._inspections[stimulus] = inspection
-        for number, saliency, in_colour in _stream(self._sets[stimulus], known.n_frames):
+        for number, saliency, in_colour in _stream(self._sets[stimulus], known):
             frame = None if number is None else number - self._first_number(stimulus)
             is_frame = frame is None or inspection.takes(frame)
             if isinstance(saliency, AveError):
@@ -121,7 +121,7 @@ class Maps:
         return 0 if isinstance(own, MapSet) and own.whole else int(self.about["first_frame"])
 
 
-def _stream(own: MapSet | RowSet, n_frames: int) -> Iterator[tuple[int | None, NDArray | AveError, bool]]:
+def _stream(own: MapSet | RowSet, known: Known) -> Iterator[tuple[int | None, NDArray | AveError, bool]]:
     """Number as written, map or why there is none, and whether it was in colour; no number where all is lost."""
     if isinstance(own, RowSet):
         yield from ((number, saliency, False) for number, saliency in parquet.read(own.name, own.rows))
@@ -137,7 +137,9 @@ def _stream(own: MapSet | RowSet, n_frames: int) -> Iterator[tuple[int | None, N
             if path.suffix.lower() in VIDEOS:
                 yield from ((number, *one) for number, one in enumerate(read_video(path)))
             else:
-                yield from ((number, one, False) for number, one in enumerate(read_stack(path, n_frames)))
+                yield from (
+                    (number, one, False) for number, one in enumerate(read_stack(path, known.n_frames, known.size_px))
+                )
         except AveError as error:
             yield None, error, False
 

@@ -14,6 +14,7 @@ from scipy.sparse import csc_matrix
 
 from pipeline.errors import AveError
 from pipeline.evaluate.maps import open_maps
+from pipeline.evaluate.maps.read import read_stack
 from pipeline.learn.predict import maps_schema
 from pipeline.mini.encode import write_video
 
@@ -225,3 +226,13 @@ def test_a_frame_that_is_there_twice_is_read_once_and_said(tmp_path):
     maps = open_maps(tmp_path, TRUTHS)
     assert frames_of(maps, CLIP) == WHOLE
     assert [(found.kind, found.frame) for found in maps.findings(CLIP)] == [("set-aside", 4)]
+
+
+@pytest.mark.parametrize("shape", ["frames first", "frames last"])
+def test_a_stack_of_other_length_than_the_video_is_cut_so_that_maps_keep_its_proportions(tmp_path, shape):
+    """Seven maps of a video of ten frames: no axis is as long as the video."""
+    some = ALL[:7]
+    np.save(tmp_path / "stack.npy", some if shape == "frames first" else np.moveaxis(some, 0, 2))
+    maps = list(read_stack(tmp_path / "stack.npy", 10, ALL.shape[1:]))
+    assert len(maps) == 7
+    assert all(np.array_equal(one, other) for one, other in zip(maps, some, strict=True))

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import AveError
 from pipeline.evaluate.maps import open_maps
-from pipeline.evaluate.maps.habits import HABITS, Habit
+from pipeline.evaluate.maps.habits import HABITS, Habit, simple
 from pipeline.evaluate.maps.names import Names
 
 from .strangers import BEARS, CLIP, MEETING, MONKEYS, TRUTHS, frame_of, kinds, map_of, write_map, write_maps
@@ -112,10 +112,10 @@ def test_a_corpus_that_is_named_decides_whatever_list_the_names_are_of():
 
 
 def test_names_of_one_simple_form_are_told_apart_by_their_letters():
-    names = Names(["etmd/a_1_1", "etmd/a_11"])
-    assert names.find("a_1_1").stimulus == "etmd/a_1_1"
-    assert names.find("a_11").stimulus == "etmd/a_11"
-    assert len(names.find("a-11").candidates) == 2
+    names = Names(["etmd/a_b_c", "etmd/a_bc"])
+    assert names.find("a_b_c").stimulus == "etmd/a_b_c"
+    assert names.find("a_bc").stimulus == "etmd/a_bc"
+    assert len(names.find("a-bc").candidates) == 2
 
 
 def test_a_line_in_the_table_is_all_a_new_habit_needs(tmp_path, monkeypatch):
@@ -127,3 +127,8 @@ def test_a_line_in_the_table_is_all_a_new_habit_needs(tmp_path, monkeypatch):
     monkeypatch.setattr(find, "HABITS", (*HABITS, Habit("theirs", "vid={name}/t{frame}")))
     maps = open_maps(tmp_path, TRUTHS, first_frame=0)
     assert [frame for frame, _ in maps.read(BEARS)] == [7] and maps.about["habit"] == "theirs (vid=<name>/t<frame>)"
+
+
+def test_numbers_of_a_name_are_not_run_together():
+    assert simple("clip_1_2") != simple("clip_12")
+    assert simple("Clip 12") == simple("clip_12") == simple("clip-12")
