@@ -113,7 +113,7 @@ def _of_corpus(corpus: str, measured: Measured) -> Iterator[tuple[list[Node], No
         if not paths:
             continue
         members = [_file(path, *measured.files[path]) for path in paths]
-        whole = jsonld.file_set(f"{kind}-{corpus}-files", members, "*.parquet", about.format(corpus=corpus))
+        whole = jsonld.file_set(f"{kind}-{corpus}-files", members, about.format(corpus=corpus), beside=False)
         name = f"{kind}-{corpus}"
         rows = jsonld.record_set(name, whole, columns[kind], schemas.MEANINGS[kind], about.format(corpus=corpus))
         meaning = "name of the stimulus inside its corpus, from the file's name"
