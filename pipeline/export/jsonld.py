@@ -221,7 +221,9 @@ def _part_of_struct(parent: str, source: Node, column: str, part: pa.Field, is_a
     picture = pa.types.is_binary(part.type)
     node = {"@type": "cr:Field", "@id": f"{parent}/{part.name}", "name": part.name}
     if is_array:
-        node |= {"isArray": True, "arrayShape": "-1"}
+        node["repeated"] = (
+            True  # 1.1 says isArray, but mlcroissant 1.1.1 opens each picture of a list only by this word
+        )
     node |= {"dataType": "sc:ImageObject" if picture else _TYPES[part.type]}
     return node | {"source": {**_from_column(source, column), "transform": {"jsonPath": part.name}}}
 

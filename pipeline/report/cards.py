@@ -96,7 +96,7 @@ def render(title: str, measured: Measured, corpus: str | None = None) -> str:
         "Viewing geometry": [
             "How many pixels of the video make one degree of visual angle (dva) at the centre of the screen. The "
             "Gaussian of a fixation (sigma) is the same angle on every corpus, and so another number of pixels.",
-            _geometry(measured),
+            geometry_table(measured.geometry, measured.settings.get("sigma_dva", 1.0)),
         ],
         "Settings": [table(("setting", "value", "meaning"), _settings(measured.settings))],
         "Terms": terms(measured.licences),
@@ -233,14 +233,14 @@ def _sound(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _geometry(measured: Measured) -> str:
-    sigma_dva = measured.settings.get("sigma_dva", 1.0)
+def geometry_table(geometry: Mapping[str, Mapping[str, Any]], sigma_dva: float) -> str:
+    """Screen, distance, placement, pixels per degree and sigma of each corpus, with confidence and evidence."""
     rows = [
         (
             *(corpus, words.screen(row), words.distance(row), words.placement(row), words.pixels_per_dva(row)),
             *(f"{row['px_per_dva'] * sigma_dva:g} px", row["confidence"], row["source"]),
         )
-        for corpus, row in sorted(measured.geometry.items())
+        for corpus, row in sorted(geometry.items())
     ]
     header = ("corpus", "screen", "distance", "placement", "px per dva", "sigma", "confidence", "source")
     return table(header, rows)
@@ -302,8 +302,7 @@ def _audit(measured: Measured) -> list[str]:
     verdicts = ("agrees", "differs", "not-comparable")
     parts = []
     if figures:
-        header = ("quantity", "scope", "published", "ours", "verdict", "source", "note")
-        parts.append(table(header, [_texts(row, header) for row in figures]))
+        parts.append(audit_table(figures))
     if claims:
         counts = [(quantity, *(found[verdict] for verdict in verdicts)) for quantity, found in sorted(tally.items())]
         parts += ["What is claimed about single stimuli:", table(("quantity", *verdicts), counts)]
@@ -312,6 +311,12 @@ def _audit(measured: Measured) -> list[str]:
         shown = ("scope", "quantity", "published", "ours", "note")
         parts += ["Of these, what differs:", table(shown, [_texts(row, shown) for row in differing])]
     return parts or ["Nothing is published about this corpus."]
+
+
+def audit_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Published figures beside ours, one row each."""
+    header = ("quantity", "scope", "published", "ours", "verdict", "source", "note")
+    return table(header, [_texts(row, header) for row in rows])
 
 
 def _for_programs(measured: Measured, corpus: str | None) -> list[str]:
