@@ -85,10 +85,9 @@ def responsible(measured: Measured) -> dict[str, Any]:
     sigma = measured.settings.get("sigma_dva", 1.0)
     heard = sorted({row["audio_presented"] for row in measured.stimuli})
     lost = {reason: group[1] for (level, reason), group in sorted(measured.rejected.items()) if level == "sample"}
-    observers = observers_of(measured.stimuli)
+    screens = [screen_of(row) for _, row in sorted(measured.geometry.items())]
     return {
-        "dataCollection": "\n".join(screen_of(row) for _, row in sorted(measured.geometry.items())),
-        "dataCollectionRawData": "\n".join(f"Sound: {words}" for words in heard),
+        "dataCollection": "\n".join([*screens, *(f"How it is known that the sound was heard: {one}" for one in heard)]),
         "dataCollectionMissingData": "; ".join(f"{row['subject']}: {row['reason']}" for row in measured.missing),
         "dataPreprocessingProtocol": [
             "Fixation points are gaze samples that the release marks as fixations (where it marks none, every sample "
@@ -96,7 +95,6 @@ def responsible(measured: Measured) -> dict[str, Any]:
             f"Fixation density maps: each point is a Gaussian of {sigma:g} degrees of visual angle.",
             f"Samples that are no fixation point: {_counted(lost)}.",
         ],
-        "annotationsPerItem": observers,
         "personalSensitiveInformation": [
             "The tables hold gaze positions under the release's own observer ids, and no name, age, sex or other "
             "property of an observer."

@@ -11,7 +11,7 @@ from pipeline.ingest.curate import WHY_NO_FIXATION
 from pipeline.report.words import WHY, pixels_per_dva, screen, why
 
 PIPELINE = Path(__file__).resolve().parents[2] / "pipeline"
-REJECTION = re.compile(r'Rejection\(\s*"(?:recording|stimulus|source)",\s*[^,]+,\s*"([a-z-]+)"')
+REJECTION = re.compile(r'(?:Rejection\(\s*"(?:recording|stimulus|source)",\s*[^,]+|_refusal\(\s*claims),\s*"([a-z-]+)"')
 
 
 def codes_in_the_source() -> set[str]:
@@ -20,7 +20,7 @@ def codes_in_the_source() -> set[str]:
 
 
 def test_the_search_for_codes_finds_some():
-    assert {"no-gaze", "not-in-raw", "duplicate-observer", "incomplete"} <= codes_in_the_source()
+    assert {"no-gaze", "not-in-raw", "duplicate-observer", "sound-length"} <= codes_in_the_source()
 
 
 def test_every_code_of_a_rejection_is_explained():
