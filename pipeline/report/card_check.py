@@ -19,7 +19,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
-from pipeline.report.cards import FOR_PROGRAMS, counted_sections
+from pipeline.report.cards import FOR_PROGRAMS
+from pipeline.report.counted import counted_sections
 from pipeline.report.markdown import cell, cells
 from pipeline.report.measured import Measured, numbers, recount, table_digests
 

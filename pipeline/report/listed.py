@@ -22,7 +22,8 @@ from pathlib import Path
 from pipeline.ingest.audit import audit
 from pipeline.ingest.manifest import Manifest, load
 from pipeline.records import CATEGORIES, SPLITS, StimulusEntry
-from pipeline.report.cards import audit_table, geometry_table, terms
+from pipeline.report.cards import geometry_table, terms
+from pipeline.report.counted import audit_table
 from pipeline.report.markdown import table
 from pipeline.report.measured import is_about
 from pipeline.settings import Settings
