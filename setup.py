@@ -51,6 +51,7 @@ setup(
         "dask": DASK,
         "s3": S3,
         "tensorboard": ["tensorboard>=2.14"],
+        "croissant": ["mlcroissant>=1.1"],  # validates and reads what is written without it
         # s3fs pins the botocore that moto's boto3 has to agree with: resolved together, and only where both are pinned
         "s3test": [
             *S3,

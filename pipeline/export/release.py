@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ExportError, UsageError
+from pipeline.export import croissant
 from pipeline.export import provenance as provenance_file
 from pipeline.export.index import (
     INDEX_NAME,
@@ -90,6 +91,7 @@ def materialise(
         provenance_file.write(out, provenance)
     overall = totals(row for item in index_items for row in item["shards"])
     index = {"schema_version": SCHEMA_VERSION, "format": formats[0], "items": index_items, "totals": overall}
+    write_json(out / croissant.CROISSANT_NAME, croissant.document(index, out))
     write_json(out / INDEX_NAME, index)
     return {"format": formats[0], "folder": str(out), "removed": removed, **how, **overall}
 

@@ -13,6 +13,7 @@ from pipeline.recipe.stages import POOLED
 from pipeline.recipe.view import View
 from pipeline.recipe.wanted import Item, Waiting, Wanted
 from pipeline.records import SPLITS, Rejection
+from pipeline.store.fingerprint import digest
 from pipeline.store.items import ItemSummary
 
 _PUBLISHED = {
@@ -88,6 +89,7 @@ _SHOWN_SETTINGS = (
     *("sigma_dva", "density_height", "density_width", "frame_height", "frame_width", "jpeg_quality"),
     *("mel_bands", "anchor", "official_150", "max_sound_difference_s", "silence_dbfs", "tolerance"),
 )
+_DESCRIBED = ("stimuli.parquet", "rejected.parquet", "audit.json", "fixations/", "logmel/")
 
 
 def card_names(_view: View, _corpus: str) -> list[str]:
@@ -97,11 +99,15 @@ def card_names(_view: View, _corpus: str) -> list[str]:
 
 def card_item(view: View, _corpus: str, _name: str) -> Item:
     """The data cards: from the published tables and the manifests."""
-    if not view.is_fresh("publish", POOLED, "corpus"):
+    published = view.fresh("publish", POOLED, "corpus")
+    if published is None:
         return view.waiting("publish", POOLED, "corpus")
     wanted = Wanted()
     for key, output in (("stimuli", "stimuli.parquet"), ("rejected", "rejected.parquet"), ("audit", "audit.json")):
         wanted.file(key, view.output("publish", POOLED, "corpus", output))
+    described = {path: found for path, found in published.outputs.items() if path.startswith(_DESCRIBED)}
+    wanted.value("files", described, hashed=False)
+    wanted.inputs["files"] = digest(described)  # a line for each of thousands of files is too long for a record
     settings = view.settings.to_json()
     wanted.value("settings", {name: settings[name] for name in _SHOWN_SETTINGS})
     wanted.value("licences", {name: vars(row) for name, row in view.manifest.licences.items()})

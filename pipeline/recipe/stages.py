@@ -143,7 +143,7 @@ _TABLE = (
         place="corpus",
         libraries=("pyarrow",),
     ),
-    Stage("card", 1, "pipeline.report.cards:build_item", ("publish",), pooled=True, place="cards"),
+    Stage("card", 2, "pipeline.report.cards:build_item", ("publish",), pooled=True, place="cards"),
     Stage(
         "shards",
         2,

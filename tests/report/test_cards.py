@@ -13,6 +13,7 @@ import pytest
 from pipeline.ingest.audit import audit_row
 from pipeline.records import Geometry, Licence, Rejection
 from pipeline.report import cards
+from pipeline.report.card_check import read_block
 from pipeline.schemas import REJECTED, STIMULI
 from pipeline.store.job import Job
 
@@ -71,13 +72,14 @@ def render(folder: Path, stimuli: list[dict], rejections: list[Rejection], audit
         },
         "settings": SETTINGS,
         "missing": [asdict(row) for row in rejections if row.reason == "not-in-raw"],
+        "files": {f"{name}.parquet": [9, 64 * name[0]] for name in ("stimuli", "rejected")},
     }
     files = {
         name: folder / f
         for name, f in (("stimuli", "stimuli.parquet"), ("rejected", "rejected.parquet"), ("audit", "audit.json"))
     }
     assert cards.build_item(Job("card", "all/cards", out, files, values)) == {"cards": 4}
-    return {path.name: path.read_text(encoding="utf-8") for path in out.iterdir()}
+    return {path.name: path.read_text(encoding="utf-8") for path in out.glob("*.md")}
 
 
 def section(card: str, heading: str) -> str:
@@ -93,10 +95,43 @@ def test_there_is_one_card_for_all_and_one_for_each_corpus(rendered: dict[str, s
 
 def test_the_summary_is_counted(rendered: dict[str, str]):
     assert (
-        "**3 stimuli**, 7,500 frames, 5.0 minutes, 20 to 60 observers a stimulus, 270,000 fixations."
+        "**3 stimuli**, 7,500 frames, 5.0 minutes, 20 to 60 observers a stimulus (median 40), 270,000 fixations."
         in rendered["card.md"]
     )
     assert "**2 stimuli**, 4,500 frames, 3.0 minutes, 40 to 60 observers" in rendered["diem.md"]
+
+
+def test_the_videos_of_a_corpus_are_listed_in_its_own_card(rendered: dict[str, str]):
+    listed = section(rendered["diem.md"], "Which videos")
+    assert "| diem/b | test | social | 1,500 | 60.0 |" in listed
+    assert "diem/b" not in section(rendered["card.md"], "Which videos")
+
+
+def test_observers_are_given_as_least_median_most_mean_and_recordings(rendered: dict[str, str]):
+    gaze = section(rendered["card.md"], "Whose gaze")
+    assert "| diem | 40 | 50 | 60 | 50.0 | 100 |" in gaze
+    assert "| coutrot1 | 20 | 20 | 20 | 20.0 | 20 |" in gaze
+
+
+def test_the_evidence_that_sound_was_heard_is_counted(rendered: dict[str, str]):
+    assert "| diem | heard | 2 |" in section(rendered["card.md"], "Which sound")
+
+
+def test_every_reason_in_a_card_is_explained(rendered: dict[str, str]):
+    rejected = section(rendered["card.md"], "What is not in, and why")
+    assert "| blink | an eye was closed | nothing; the other samples are kept |" in rejected
+    assert "| silent | the soundtrack is silent | get the soundtrack that the video was shown with |" in rejected
+    assert "| unreadable | the row's detail says it | the row's detail says it |" in rejected
+
+
+def test_a_card_ends_with_its_numbers_and_the_digests_of_its_tables(rendered: dict[str, str]):
+    block = read_block(rendered["diem.md"])
+    assert block["card"] == "diem"
+    assert block["tables"] == {"rejected.parquet": 64 * "r", "stimuli.parquet": 64 * "s"}
+    assert block["numbers"]["fixations"] == 210_000
+    assert block["numbers"]["frames of diem/test"] == 1500
+    assert block["numbers"]["rejected sample count, blink"] == 1334
+    assert read_block(rendered["coutrot2.md"])["missing"] == [["coutrot2/ERB4_Stimuli", "not-in-raw"]]
 
 
 def test_splits_and_categories_are_counted_with_their_sums(rendered: dict[str, str]):
