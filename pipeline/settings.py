@@ -34,7 +34,7 @@ _CHOICES |= dict.fromkeys(("predict_split", "audit_split"), ("train", "val", "te
 # A small model, trained for a minute or two on two cores: what `ave demo` asks for.
 QUICK_TRAINING: Mapping[str, Any] = {
     "modality": "av", "model_width": 8, "train_steps": 60, "batch": 8, "seed": 1, "train_every": 3, "train_mix": 32,
-    "train_scale": 2, "train_evaluations": 4, "val_clips": 24, "predict_every": 5,
+    "train_scale": 2, "train_evaluations": 4, "val_clips": 24, "predict_every": 5, "audit_every": 5,
 }  # fmt: skip
 
 
