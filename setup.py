@@ -18,7 +18,11 @@ setup(
     description="Rebuild the AVE audio-visual eye-tracking corpus from its raw releases into training-ready shards.",
     python_requires=">=3.10",
     packages=[*find_packages(include=["pipeline", "pipeline.*", "tasks", "tasks.*"]), "manifests"],
-    package_data={"manifests": ["*.csv", "*.md"], "pipeline.skeleton": ["*.txt"]},
+    package_data={
+        "manifests": ["*.csv", "*.md"],
+        "pipeline.skeleton": ["*.txt"],
+        "pipeline.report.pages": ["templates/*"],
+    },
     entry_points={"console_scripts": ["ave = pipeline.cli:entry"]},
     install_requires=[
         "luigi>=3.6,<4",
@@ -34,6 +38,7 @@ setup(
         "simplejpeg>=1.7",
         "safetensors>=0.4",
         "matplotlib>=3.8",
+        "jinja2>=3.1",
         "pillow>=10",
         "rich>=13",
         "psutil>=5.9",
