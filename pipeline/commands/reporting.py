@@ -34,7 +34,7 @@ from pipeline.recipe.learning import run_names
 from pipeline.recipe.stages import POOLED
 from pipeline.records import SPLITS
 from pipeline.report.pages import ReportData, Sample, SoundAudit, Training, write_report
-from pipeline.report.pages.data import MAIN_METRIC
+from pipeline.report.pages.data import HUMAN, MAIN_METRIC
 from pipeline.report.pages.published import FILE
 from pipeline.report.pages.published import read as read_published
 from pipeline.settings import Settings, default_manifests
@@ -93,7 +93,7 @@ def gather(store: Path, split: str | None, protocol: str) -> ReportData:
         title=f"AVE saliency report: {store.resolve().name}",
         split=taken,
         protocol=protocol,
-        results=found,
+        results=_in_order(found),
         said=said,
         stimuli=corpus.stimuli if corpus else pd.DataFrame(),
         rejected=pd.read_parquet(store / "corpus" / "rejected.parquet") if corpus else pd.DataFrame(),
@@ -126,6 +126,12 @@ def _scores(store: Path, asked: str, protocol: str) -> tuple[Mapping[str, Result
             )
             return found, split, said
     return {}, asked, [f"No split has scores by protocol {protocol}: `ave baselines` and `ave score` make them."]
+
+
+def _in_order(found: Mapping[str, Result]) -> dict[str, Result]:
+    """Models first, then baselines, the human ceiling last."""
+    order = sorted(found, key=lambda run: (run == HUMAN, bool(found[run].about.get("baseline")), run))
+    return {run: found[run] for run in order}
 
 
 def _corpus(store: Path) -> Corpus | None:

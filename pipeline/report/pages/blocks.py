@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+SHORT = 30  # characters of a cell that stays on one line
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -27,6 +29,11 @@ class Cell:
     def words(self) -> str:
         """All of it."""
         return f"{self.text} {self.interval}".strip()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it need not be broken into lines."""
+        return len(self.text) <= SHORT
 
 
 @dataclass(frozen=True)

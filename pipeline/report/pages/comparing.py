@@ -31,8 +31,8 @@ def sections(data: ReportData) -> list[Section]:
 
 def _tests(data: ReportData) -> Section:
     how = (
-        "The unit is the video. The permutation test decides, corrected by Holm over the pairs of its table; Wilcoxon's "
-        "test stands beside it. The difference is the first run less the second, in brackets its 95 % interval."
+        "The unit is the video. The permutation test decides, corrected by Holm over the pairs of its table; beside it "
+        "stands Wilcoxon's. The difference is the first run less the second, in brackets its 95 % interval."
     )
     if len(data.results) < 2:
         return Section("tests", "Is the difference significant?", how, missing=TWO_RUNS)
@@ -84,8 +84,8 @@ def _anova(data: ReportData) -> Block:
 
 def _wins(data: ReportData) -> Section:
     how = (
-        "On what share of frames the first run scores better than the second: per video, then over videos; a tie counts "
-        "half. A half means that neither is better more often, however large the differences."
+        "On what share of frames the first run scores better than the second: per video, then over videos; a tie "
+        "counts half. A half means that neither is better more often, however large the differences."
     )
     pairs = _chosen(data)
     rows = []

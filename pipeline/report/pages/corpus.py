@@ -81,8 +81,8 @@ def _geometry(data: ReportData) -> Block:
 
 def _audit(data: ReportData) -> Section:
     how = (
-        "Figures that others print, marked as published, beside what was counted here. “differs” is explained by its note; "
-        "most known differences are errors in print."
+        "Figures that others print, marked as published, beside what was counted here. “differs” is explained by its "
+        "note; most known differences are errors in print."
     )
     if not data.audit:
         return Section("audit", "Audit of the corpus", how, missing=NO_CORPUS)
@@ -118,7 +118,7 @@ def _plain(value: Any) -> str:
 
 
 def _rejected(data: ReportData) -> Section:
-    how = "Nothing is dropped without a reason. Rows are grouped by level and reason; `rejected.parquet` has each of them."
+    how = "Nothing is dropped without a reason. Grouped by level and reason; corpus/rejected.parquet has each row."
     if data.stimuli.empty:
         return Section("rejected", "What was rejected, and why", how, missing=NO_CORPUS)
     table = data.rejected
@@ -160,8 +160,8 @@ def _mep(data: ReportData) -> Section:
 
 def _opening(data: ReportData) -> Section:
     how = (
-        f"The share of the fixations of the first {FRAMES} frames that lie near the middle. One paper prints {PUBLISHED:.2%} "
-        "and no radius: so here are many radii."
+        f"The share of the fixations of the first {FRAMES} frames that lie near the middle. One paper prints "
+        f"{PUBLISHED:.2%} and no radius: so here are many radii."
     )
     found = data.opening
     if found is None or found.shares.empty:
@@ -187,8 +187,8 @@ def _opening(data: ReportData) -> Section:
 
 def _samples(data: ReportData) -> Section:
     how = (
-        "A row is one frame: as shown with a mark for each fixation; the truth, which is the fixation density; then what "
-        "each run predicted. Bright is dense; every map has its own scale."
+        "A row is one frame: as shown with a mark for each fixation; the truth, which is the fixation density; then "
+        "what each run predicted. Bright is dense; every map has its own scale."
     )
     if not data.samples:
         return Section("samples", "Sample frames", how, missing=NO_CORPUS)

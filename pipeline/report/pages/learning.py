@@ -28,8 +28,8 @@ def sections(data: ReportData) -> list[Section]:
 
 def _sound(data: ReportData) -> Section:
     how = (
-        "The same model, the same pictures, another sound. If its maps stay, the model does not listen; if they move and "
-        f"the own sound scores better, it uses the sound. Maps of CC {SAME} or more are taken for the same."
+        "The same model, the same pictures, another sound. If its maps stay, the model does not listen; if they move "
+        f"and the own sound scores better, it uses the sound. Maps of CC {SAME} or more are taken for the same."
     )
     found = data.sound
     if found is None:
@@ -58,8 +58,8 @@ def _sound(data: ReportData) -> Section:
 
 def _training(data: ReportData) -> Section:
     how = (
-        "The loss while the run learnt, and what the validation split gave. The weights that are used are those with the "
-        "lowest validation loss; the test split chooses nothing."
+        "The loss while the run learnt, and what the validation split gave. The weights that are used are those with "
+        "the lowest validation loss; the test split chooses nothing."
     )
     trained = data.training
     if trained is None:
@@ -107,7 +107,7 @@ def _runs(rows: pd.DataFrame) -> Block:
 
 
 def _settings(data: ReportData) -> Section:
-    how = "What this store was last asked for, and what made the numbers. With the same of both, the same report comes out."
+    how = "What this store was last asked for, and what made the numbers: the same of both gives the same report."
     if not data.settings:
         missing = "This store remembers no settings: `ave build` makes a corpus and keeps what it was asked for."
         return Section("settings", "Settings and provenance", how, missing=missing)

@@ -2,11 +2,11 @@
 
 Conventions
 -----------
-One row a number: `paper` (arXiv), `table` (where it stands), `dataset` ("diem", "ave", "dhf1k" …), `split` (as the paper
-calls it; empty where it does not say), `model` (the paper's name), `run` (how our runs of that model are called, the
-beginning of their name; empty for none), `metric` (of `score_table.METRICS`, or "win_share", 0 .. 1), `value`, `source`
-(how it was verified, and what a reader must know). A published number was scored by its paper's own code on its
-paper's own split: it is shown as published and enters no comparison.
+One row a number: `paper` (arXiv), `table` (where it stands), `dataset` ("diem", "ave", "dhf1k" …), `split` (as the
+paper calls it; empty where it does not say), `model` (the paper's name), `run` (the beginning of the name of our runs
+of that model; empty for none), `metric` (of `score_table.METRICS`, or "win_share", 0 .. 1), `value`, `source` (how it
+was verified, and what a reader must know). A published number was scored by its paper's own code on its paper's own
+split: it is shown as published and enters no comparison.
 """
 
 from __future__ import annotations

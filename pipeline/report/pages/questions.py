@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pipeline.evaluate.significance import ALPHA
 from pipeline.report.pages.blocks import Grid, Section
 from pipeline.report.pages.data import ReportData
+from pipeline.report.pages.grids import printed
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,11 @@ def _observers(data: ReportData) -> str:
 def _screen(data: ReportData) -> str:
     if data.geometry.empty:
         return "Not known here."
-    return (
-        "; ".join(
-            f"{row.corpus}: {row.distance_cm:g} cm, {row.px_per_dva:g} px per degree"
-            for row in data.geometry.itertuples()
-        )
-        + "."
+    screens = (
+        f"{row.corpus}: {printed(row.distance_cm, 'g')} cm, {row.px_per_dva:g} px per degree"
+        for row in data.geometry.itertuples()
     )
+    return f"{'; '.join(screens)}."
 
 
 def _sigma(data: ReportData) -> str:

@@ -101,8 +101,8 @@ def _dots(data: ReportData, name: str, rows: pd.DataFrame, where: str) -> Any:
 
 def _published(data: ReportData) -> Section:
     how = (
-        "What papers print, beside what we measure. The columns marked as published were scored by the papers' own code "
-        "on the papers' own splits: they say what order of number to expect, and decide nothing."
+        "What papers print, beside what we measure. The columns marked as published were scored by the papers' own "
+        "code on the papers' own splits: they say what order of number to expect, and decide nothing."
     )
     scores = data.published[data.published["metric"] != WIN_SHARE] if len(data.published) else data.published
     if not len(scores):

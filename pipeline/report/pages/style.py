@@ -34,7 +34,7 @@ MARKERS = "osD^vPX*"
 WIDTH_IN = 5.0
 PX_PER_IN = 96
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ave",
     "font.family": "sans-serif",

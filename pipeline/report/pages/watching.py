@@ -57,8 +57,8 @@ def _over_time(data: ReportData) -> Section:
 def _distribution(data: ReportData) -> Section:
     title = METRICS[data.metric][0]
     how = (
-        "How the scores of single frames are spread. A long video has more frames and so more weight here; a mean hides "
-        "the frames on which a run fails, this does not. The CSV has the categories, too."
+        "How the scores of single frames are spread. A long video has more frames and so more weight here; a mean "
+        "hides the frames on which a run fails, this does not. The CSV has the categories, too."
     )
     runs = _drawn(data)
     if not runs:
@@ -79,8 +79,8 @@ def _median(data: ReportData, run: str) -> float:
 def _extremes(data: ReportData) -> Section:
     title = METRICS[data.metric][0]
     how = (
-        f"Videos, and sequences of up to {SEQUENCE_ROWS} scored frames, with the best and the worst mean {title}: look at "
-        "them before you believe a mean."
+        f"Videos, and sequences of up to {SEQUENCE_ROWS} scored frames, with the best and the worst mean {title}: look "
+        "at them before you believe a mean."
     )
     runs = data.models or list(data.results)
     parts = [best_and_worst(data.scores[run], data.metric, 3).assign(run=run) for run in runs]
