@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from PIL import Image
 
 import pipeline
 from pipeline import settings as settings_file
-from pipeline.corpus import Corpus
+from pipeline.corpus import Corpus, Stimulus
 from pipeline.errors import AveError, StoreError, UsageError
 from pipeline.evaluate import protocols
 from pipeline.evaluate.baselines.opening import opening
@@ -43,6 +44,7 @@ from pipeline.store.places import inside, is_remote
 
 PAGES = "pages"
 MAP_SIZE = (32, 40)
+PICTURE_PX = 360
 SAMPLES = (("the best video", 0.0), ("the middle video", 0.5), ("the worst video", 1.0))
 LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "jinja2")
 
@@ -189,12 +191,19 @@ def _samples(
             stimulus=stimulus,
             frame=frame,
             why=why,
-            picture=shown.frames(frame, frame + 1)[0],
+            picture=_in_shape(shown, frame),
             points=np.stack([x_px / shown.width_px, y_px / shown.height_px], axis=1),
             density=truth.density(frame, MAP_SIZE),
             maps={**predicted, **({"mep": prior} if prior is not None else {})},
             scores=_frame_scores(found, stimulus, frame),
         )
+
+
+def _in_shape(shown: Stimulus, frame: int) -> NDArray[np.uint8]:
+    """A stored frame in the video's own shape again, `PICTURE_PX` on its longer side."""
+    larger = max(shown.height_px, shown.width_px)
+    size = (round(PICTURE_PX * shown.width_px / larger), round(PICTURE_PX * shown.height_px / larger))
+    return np.asarray(Image.fromarray(shown.frames(frame, frame + 1)[0]).resize(size, Image.Resampling.BICUBIC))
 
 
 def _chosen(corpus: Corpus, split: str, found: Mapping[str, Result], run: str) -> Iterator[tuple[str, str, int]]:

@@ -54,9 +54,9 @@ def _pairs(data: ReportData, name: str, title: str, runs: Mapping[str, pd.DataFr
         Column("videos", "videos", "d"),
         Column("difference", f"difference in {METRICS[data.metric][0]}", form, ("low", "high")),
         Column("p_permutation", "p permutation", _P),
-        Column("p_permutation_holm", "p, Holm", _P),
+        Column("p_permutation_holm", "p permutation, Holm", _P),
         Column("p_wilcoxon", "p Wilcoxon", _P),
-        Column("p_wilcoxon_holm", "p, Holm", _P),
+        Column("p_wilcoxon_holm", "p Wilcoxon, Holm", _P),
         Column("verdict", "verdict"),
         Column("remark", "remark"),
     ]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.evaluate.score_table import METRICS
+from pipeline.evaluate.score_table import METRICS, OVERALL
 from pipeline.report.pages.blocks import Figure
 from pipeline.report.pages.style import INK, QUIET, drawing, figure, look
 
@@ -34,7 +34,9 @@ def dots(name: str, rows: pd.DataFrame, runs: Sequence[str], metric: str, captio
                 style = look(place)
                 axes.plot([low, high], [place, place], color=style["color"], lw=2)
                 axes.plot([mean], [place], marker=style["marker"], color=style["color"], ms=6)
-            axes.set(ylim=(len(runs) - 0.4, -0.6), yticks=range(len(runs)), title=scope)
+            axes.set(
+                ylim=(len(runs) - 0.4, -0.6), yticks=range(len(runs)), title="all videos" if scope == OVERALL else scope
+            )
             axes.set_yticklabels(runs)
         panels[-1].set_xlabel(f"{METRICS[metric][0]}, mean and 95 % interval")
         return figure(name, caption, alt, drawn, rows)
@@ -56,10 +58,10 @@ def over_time(name: str, rows: pd.DataFrame, metric: str, caption: str, alt: str
 
 
 def histogram(name: str, rows: pd.DataFrame, metric: str, caption: str, alt: str) -> Figure:
-    """Distribution over frames, a step line a run; columns run, scope, low, high, density. Drawn: scope "all"."""
+    """Distribution over frames, a step line a run; columns run, scope, low, high, density. Drawn: all videos."""
     with drawing(3.4) as drawn:
         axes = drawn.subplots()
-        for place, (run, own) in enumerate(rows[rows["scope"] == "all"].groupby("run", sort=False)):
+        for place, (run, own) in enumerate(rows[rows["scope"] == OVERALL].groupby("run", sort=False)):
             style = look(place)
             edges = [*own["low"], own["high"].iloc[-1]]
             axes.stairs(own["density"], edges, color=style["color"], linestyle=style["linestyle"], lw=1.4, label=run)

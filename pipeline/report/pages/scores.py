@@ -123,7 +123,7 @@ def _published(data: ReportData) -> Section:
         title, form = METRICS[metric][0], f".{DECIMALS[metric]}f"
         arrow = "↑" if sign_of(metric) > 0 else "↓"
         columns.append(Column(f"{metric}_ours", f"{title} {arrow} ours", form, (f"{metric}_low", f"{metric}_high")))
-        columns.append(Column(f"{metric}_published", f"{title} {arrow}", ".3f", published=True))
+        columns.append(Column(f"{metric}_published", f"{title} {arrow}", "g", published=True))
     columns += [Column("split", "split", published=True), Column("paper", "paper"), Column("table", "where")]
     notes = [
         f"Ours: {data.split} split, protocol {data.protocol}, on the videos of the same release where we have it; a "
