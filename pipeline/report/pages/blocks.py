@@ -55,6 +55,8 @@ class Grid:
         md, tex and csv.
     folded : bool
         Whether it is shown only when asked for.
+    named : int
+        The column that names a row: it stays in sight while the others are scrolled.
     """
 
     kind: ClassVar[str] = "grid"
@@ -65,6 +67,7 @@ class Grid:
     notes: tuple[str, ...]
     files: Mapping[str, str]
     folded: bool = False
+    named: int = 0
 
     @property
     def n_rows(self) -> int:

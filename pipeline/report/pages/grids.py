@@ -89,7 +89,7 @@ def of_runs(name: str, table: Table, notes: Sequence[str] = (), *, folded: bool 
         f"{name}.tex": rendering.to_latex(table),
         f"{name}.csv": rendering.to_csv(table),
     }
-    return Grid(name, table.title, tuple(head), groups, said, files, folded)
+    return Grid(name, table.title, tuple(head), groups, said, files, folded, table.names.index("run"))
 
 
 def _of_line(line: rendering.Line) -> Row:
@@ -109,8 +109,9 @@ def of_rows(
     *,
     group: str = "",
     folded: bool = False,
+    named: str = "",
 ) -> Grid:
-    """Any rows as a table; `group` names the column whose equal neighbours belong together."""
+    """Any rows as a table; `group` is the column whose equal neighbours belong together, `named` the one that names a row."""
     head = tuple(Cell(column.heading, left=not column.form, published=column.published) for column in columns)
     made = [(row[group] if group else None, tuple(column.cell(row) for column in columns)) for row in _dicts(rows)]
     groups = tuple(tuple(row for _, row in part) for _, part in itertools.groupby(made, key=lambda row: row[0]))
@@ -119,7 +120,8 @@ def of_rows(
         f"{name}.tex": _latex(title, head, groups, notes),
         f"{name}.csv": str(rows.to_csv(index=False, lineterminator="\n")),
     }
-    return Grid(name, title, head, groups, tuple(notes), files, folded)
+    place = [column.key for column in columns].index(named) if named else 0
+    return Grid(name, title, head, groups, tuple(notes), files, folded, place)
 
 
 def _dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:

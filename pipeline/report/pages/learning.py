@@ -76,16 +76,17 @@ def _training(data: ReportData) -> Section:
         "started from": ", ".join(map(_plain, trained.run.get("started_from") or ())) or "random weights",
         "stopped early": _plain(trained.run.get("stopped")) if trained.run.get("stopped") else "no",
         "parameters": trained.run.get("parameters"),
-        **dict(_flat("model", trained.run.get("model", {}))),
-        **dict(_flat("settings", trained.run.get("settings", {}))),
         "torch": trained.run.get("torch"),
         "device": trained.run.get("device"),
     }
+    asked = dict(_flat("model", trained.run.get("model", {})))
+    asked |= dict(_flat("training", trained.run.get("settings", {})))
     caption = f"Training of {trained.name}: loss of each step and of the validation split, and its NSS there."
     alt = f"{caption} Lowest validation loss {best.get('val_loss', float('nan')):.3f} at step {best.get('step', '?')}."
     blocks: list[Block] = [
         plots.training("training", trained.curves, caption, alt),
         _facts("weights", f"Which weights: {trained.name}", facts),
+        _facts("training-settings", f"Settings of the training of {trained.name}", asked, folded=True),
     ]
     if len(trained.others):
         blocks.append(_runs(trained.others))
@@ -151,11 +152,11 @@ def _scored(data: ReportData) -> Block:
     return of_rows("scored", "How each run was scored", table, columns)
 
 
-def _facts(name: str, title: str, facts: Mapping[str, Any]) -> Block:
+def _facts(name: str, title: str, facts: Mapping[str, Any], *, folded: bool = False) -> Block:
     rows = pd.DataFrame(
         [{"what": key, "value": _plain(value)} for key, value in facts.items()], columns=["what", "value"]
     )
-    return of_rows(name, title, rows, [Column("what", "what"), Column("value", "value")])
+    return of_rows(name, title, rows, [Column("what", "what"), Column("value", "value")], folded=folded)
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -100,5 +100,7 @@ def _extremes(data: ReportData) -> Section:
         Column("frames", "frames scored", "d"),
     ]
     rows = rows[[column.key for column in columns]]
-    grid = of_rows("extremes", f"Best and worst videos and sequences, {title}", rows, columns, group="run")
+    grid = of_rows(
+        "extremes", f"Best and worst videos and sequences, {title}", rows, columns, group="run", named="stimulus"
+    )
     return Section("extremes", "Best and worst", how, (grid,))

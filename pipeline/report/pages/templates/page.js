@@ -1,5 +1,10 @@
-// Lets a reader sort a table by a column. Without scripts the page has everything but this.
+// Says where a table goes on beyond its edge, and lets a reader sort it. Without scripts the page has all its content.
 "use strict";
+
+const watcher = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.classList.toggle("more", target.scrollWidth > target.clientWidth + 1);
+});
+for (const region of document.querySelectorAll(".scroll")) watcher.observe(region);
 
 for (const table of document.querySelectorAll("table")) {
   if (table.tBodies.length === 0 || [...table.tBodies].every((body) => body.rows.length < 2)) continue;
