@@ -111,7 +111,7 @@ def of_rows(
     folded: bool = False,
     named: str = "",
 ) -> Grid:
-    """Any rows as a table; `group` is the column whose equal neighbours belong together, `named` the one that names a row."""
+    """Any rows as a table; `group`: the column whose equal neighbours belong together; `named`: what names a row."""
     head = tuple(Cell(column.heading, left=not column.form, published=column.published) for column in columns)
     made = [(row[group] if group else None, tuple(column.cell(row) for column in columns)) for row in _dicts(rows)]
     groups = tuple(tuple(row for _, row in part) for _, part in itertools.groupby(made, key=lambda row: row[0]))

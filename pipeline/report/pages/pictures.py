@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,10 +21,10 @@ TRUTH = "truth"
 
 def gallery(sample: Sample, metric: str) -> Gallery:
     """The pictures of one frame, their caption, and a table of what they show."""
-    name = f"sample-{sample.stimulus.replace('/', '-')}-{sample.frame}"
+    name = f"sample-{_safe(sample.stimulus)}-{sample.frame}"
     pictures, files, rows = [], {}, []
-    for panel, words, pixels in _panels(sample, metric):
-        file = f"{name}-{panel.replace('+', '-')}.jpg"
+    for number, (panel, words, pixels) in enumerate(_panels(sample, metric)):
+        file = f"{name}-{number}-{_safe(panel)}.jpg"
         files[file] = _jpeg(pixels)
         alt = f"{sample.stimulus}, frame {sample.frame}, {words}"
         pictures.append(Picture(file, alt, words, (pixels.shape[1], pixels.shape[0])))
@@ -86,6 +87,11 @@ def overlaid(picture: NDArray, density: NDArray) -> NDArray[np.uint8]:
     colours = matplotlib.colormaps["inferno"](share[..., 0])[..., :3] * 255
     weight = share**0.6
     return (grey * (1 - weight) + colours * weight).round().astype(np.uint8)
+
+
+def _safe(name: str) -> str:
+    """A name as part of a file name."""
+    return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:

@@ -1,10 +1,14 @@
 // Says where a table goes on beyond its edge, and lets a reader sort it. Without scripts the page has all its content.
 "use strict";
 
-const watcher = new ResizeObserver((entries) => {
-  for (const { target } of entries) target.classList.toggle("more", target.scrollWidth > target.clientWidth + 1);
-});
-for (const region of document.querySelectorAll(".scroll")) watcher.observe(region);
+function markWide() {
+  for (const region of document.querySelectorAll(".scroll")) {
+    region.classList.toggle("more", region.scrollWidth > region.clientWidth + 1);
+  }
+}
+markWide();
+addEventListener("resize", markWide);
+document.addEventListener("toggle", markWide, true); // a table that was folded has no width
 
 for (const table of document.querySelectorAll("table")) {
   if (table.tBodies.length === 0 || [...table.tBodies].every((body) => body.rows.length < 2)) continue;
