@@ -6,7 +6,7 @@ import json
 import platform
 from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -14,28 +14,26 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image
 
 import pipeline
 from pipeline import settings as settings_file
-from pipeline.corpus import Corpus, Stimulus
+from pipeline.commands.samples import MAP_SIZE, samples
+from pipeline.corpus import Corpus
 from pipeline.errors import AveError, StoreError, UsageError
 from pipeline.evaluate import protocols
 from pipeline.evaluate.baselines.opening import opening
 from pipeline.evaluate.baselines.still import mep_of
-from pipeline.evaluate.pairing import sign_of
 from pipeline.evaluate.results import FOLDER, Result, results
-from pipeline.evaluate.score_table import OVERALL, scored
-from pipeline.evaluate.truth import Truth, truth_of, truths
+from pipeline.evaluate.score_table import OVERALL
+from pipeline.evaluate.truth import Truth, truths
 from pipeline.ingest import manifest
 from pipeline.recipe.build import Build
 from pipeline.recipe.learning import run_names
 from pipeline.recipe.stages import POOLED
 from pipeline.records import SPLITS
-from pipeline.report.pages import ReportData, Sample, SoundAudit, Training, write_report
-from pipeline.report.pages.data import HUMAN, MAIN_METRIC
+from pipeline.report.pages import ReportData, SoundAudit, Training, write_report
+from pipeline.report.pages.data import HUMAN
 from pipeline.report.pages.published import FILE
 from pipeline.report.pages.published import read as read_published
 from pipeline.settings import Settings, default_manifests
@@ -43,9 +41,6 @@ from pipeline.store.items import read_record
 from pipeline.store.places import inside, is_remote
 
 PAGES = "pages"
-MAP_SIZE = (32, 40)
-PICTURE_PX = 360
-SAMPLES = (("the best video", 0.0), ("the middle video", 0.5), ("the worst video", 1.0))
 LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "jinja2")
 
 
@@ -84,27 +79,29 @@ def gather(store: Path, split: str | None, protocol: str) -> ReportData:
         raise UsageError(f"Unknown split {asked!r}.", remedy=f"Choose one of: {', '.join(SPLITS)}.")
     protocols.get(protocol)
     found, taken, said = _scores(store, asked, protocol)
+    found = _in_order(found)
     settings = settings_file.load(store)
     corpus = _corpus(store)
     built = Build(settings, store) if settings else None
     name = run_names(built, POOLED)[0] if built else ""
     maps = _maps_file(built, name, found)
-    train = list(truths(corpus, "train")) if corpus else []
+    run = name if maps else next(iter(found), "")
+    mep = _eye_positions(list(truths(corpus, "train"))) if corpus else {}
     manifests = _manifests(store, settings)
     return ReportData(
         title=f"AVE saliency report: {store.resolve().name}",
         split=taken,
         protocol=protocol,
-        results=_in_order(found),
+        results=found,
         said=said,
         stimuli=corpus.stimuli if corpus else pd.DataFrame(),
         rejected=pd.read_parquet(store / "corpus" / "rejected.parquet") if corpus else pd.DataFrame(),
         audit=json.loads((store / "corpus" / "audit.json").read_text(encoding="utf-8")) if corpus else (),
         geometry=_geometry(manifests, corpus),
         published=read_published(default_manifests() / FILE),
-        mep=_eye_positions(train),
+        mep=mep,
         opening=opening(truths(corpus)) if corpus else None,
-        samples=list(_samples(corpus, taken, found, name, maps, train)) if corpus else [],
+        samples=list(samples(corpus, taken, found, run, maps, mep.get(OVERALL))) if corpus else [],
         training=_training(built, name),
         sound=_sound(built, name),
         settings=_shown(settings),
@@ -173,74 +170,6 @@ def _maps_file(built: Build | None, name: str, found: Mapping[str, Result]) -> P
         return None
     file = built.folder("predict", POOLED).item_folder(name) / "maps.parquet"
     return file if file.is_file() else None
-
-
-def _samples(
-    corpus: Corpus, split: str, found: Mapping[str, Result], name: str, maps: Path | None, train: list[Truth]
-) -> Iterator[Sample]:
-    """Three frames: of the videos that the run scores best, middling and worst on, each the frame of its median."""
-    run = name if maps else next(iter(found), "")
-    prior = mep_of(train, MAP_SIZE) if any(truth.frame.size for truth in train) else None
-    for why, stimulus, frame in _chosen(corpus, split, found, run):
-        if stimulus not in corpus:
-            continue
-        shown, truth = corpus[stimulus], truth_of(corpus[stimulus])
-        x_px, y_px = truth.points(frame)
-        predicted = {run: own} if maps and (own := _map_of(maps, stimulus, frame)) is not None else {}
-        yield Sample(
-            stimulus=stimulus,
-            frame=frame,
-            why=why,
-            picture=_in_shape(shown, frame),
-            points=np.stack([x_px / shown.width_px, y_px / shown.height_px], axis=1),
-            density=truth.density(frame, MAP_SIZE),
-            maps={**predicted, **({"mep": prior} if prior is not None else {})},
-            scores=_frame_scores(found, stimulus, frame),
-        )
-
-
-def _in_shape(shown: Stimulus, frame: int) -> NDArray[np.uint8]:
-    """A stored frame in the video's own shape again, `PICTURE_PX` on its longer side."""
-    larger = max(shown.height_px, shown.width_px)
-    size = (round(PICTURE_PX * shown.width_px / larger), round(PICTURE_PX * shown.height_px / larger))
-    return np.asarray(Image.fromarray(shown.frames(frame, frame + 1)[0]).resize(size, Image.Resampling.BICUBIC))
-
-
-def _chosen(corpus: Corpus, split: str, found: Mapping[str, Result], run: str) -> Iterator[tuple[str, str, int]]:
-    """Why, stimulus and frame of each sample."""
-    table = scored(found[run].scores).dropna(subset=[MAIN_METRIC]) if run else pd.DataFrame()
-    if table.empty:
-        for stimulus in corpus.stimuli[corpus.stimuli["split"] == split].itertuples():
-            if stimulus.n_frames and len(SAMPLES):
-                yield "the middle of the video", stimulus.stimulus, int(stimulus.n_frames) // 2
-        return
-    means = sign_of(MAIN_METRIC) * table.groupby("stimulus")[MAIN_METRIC].mean()
-    order = means.sort_values(ascending=False, kind="stable").index
-    seen = set()
-    for why, place in SAMPLES:
-        stimulus = str(order[round(place * (len(order) - 1))])
-        if stimulus not in seen:
-            seen.add(stimulus)
-            own = table[table["stimulus"] == stimulus].sort_values([MAIN_METRIC, "frame"])
-            yield f"{why} of {run}, its median frame", stimulus, int(own["frame"].iloc[len(own) // 2])
-
-
-def _map_of(file: Path, stimulus: str, frame: int) -> NDArray[np.float64] | None:
-    about = json.loads((pq.read_schema(file).metadata or {}).get(b"ave", b"{}"))
-    rows = pq.read_table(file, filters=[("stimulus", "=", stimulus), ("frame", "=", frame)], columns=["map"])
-    if not len(rows):
-        return None
-    return np.asarray(rows["map"][0].as_py(), dtype=np.float64).reshape(about["height"], about["width"])
-
-
-def _frame_scores(found: Mapping[str, Result], stimulus: str, frame: int) -> dict[str, float]:
-    scores = {}
-    for run, result in found.items():
-        table = result.scores
-        own = table[(table["stimulus"] == stimulus) & (table["frame"] == frame)]
-        if len(own) and pd.notna(own[MAIN_METRIC].iloc[0]):
-            scores[run] = float(own[MAIN_METRIC].iloc[0])
-    return scores
 
 
 def _training(built: Build | None, name: str) -> Training | None:

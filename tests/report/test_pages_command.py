@@ -25,8 +25,8 @@ def scored(store: Path, split: str, **about) -> None:
     for run, more in (("centre", 0.0), ("mine", 0.5)):
         rows = [
             {"protocol": "ours", "stimulus": shown.stimulus, "corpus": shown.corpus, "category": shown.category}
-            | {"frame": frame, "n_fixations": 12, "nss": frame % 7 / 7 + more + len(shown.name) / 50}
-            for shown in Corpus(store)
+            | {"frame": frame, "n_fixations": 12, "nss": frame % 7 / 7 + more + place}
+            for place, shown in enumerate(Corpus(store))
             if shown.split == split
             for frame in range(0, shown.n_frames, 5)
         ]

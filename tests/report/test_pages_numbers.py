@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,8 @@ def test_a_wrong_published_table_is_refused_with_all_its_problems(tmp_path):
     with pytest.raises(ManifestError, match="expected paper, table"):
         published.read(file)
     assert published.read(tmp_path / "none.csv").empty
+
+
+def test_scores_of_videos_that_are_gone_still_make_a_curve(data):
+    shorter = replace(data, stimuli=data.stimuli.assign(n_frames=2).iloc[:3], draws=50)
+    assert not next(section for section in sections(shorter) if section.id == "time").missing

@@ -40,8 +40,10 @@ def _over_time(data: ReportData) -> Section:
     runs = _drawn(data)
     if not runs:
         return Section("time", f"{title} over time", how, missing=NO_SCORES)
-    n_frames, draws = data.n_frames or None, min(BAND_DRAWS, data.draws)
-    parts = [over_time(data.scores[run], data.metric, n_frames=n_frames, n=draws).assign(run=run) for run in runs]
+    draws = min(BAND_DRAWS, data.draws)
+    parts = [
+        over_time(data.scores[run], data.metric, n_frames=_lengths(data, run), n=draws).assign(run=run) for run in runs
+    ]
     rows = pd.concat(parts, ignore_index=True)
     caption = f"{title} over normalised time, {BINS} bins, mean over videos and 95 % band."
     thirds = {run: rows[rows["run"] == run]["mean"].to_numpy() for run in runs[:1]}
@@ -52,6 +54,12 @@ def _over_time(data: ReportData) -> Section:
     )
     figure = plots.over_time("over-time", rows, data.metric, caption, f"{caption} {first}.")
     return Section("time", f"{title} over time", how, (figure,))
+
+
+def _lengths(data: ReportData, run: str) -> dict[str, int]:
+    """Frames of each video that a run has scores of, also of one that is not in the corpus (any more)."""
+    needed = data.scores[run].groupby("stimulus")["frame"].max() + 1
+    return {str(name): max(int(last), data.n_frames.get(str(name), 0)) for name, last in needed.items()}
 
 
 def _distribution(data: ReportData) -> Section:
