@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from pipeline.evaluate.curves import win_share
 from pipeline.evaluate.rendering import DECIMALS
 from pipeline.evaluate.results import Result
 from pipeline.evaluate.score_table import video_means
-from pipeline.report.pages import published
+from pipeline.report.pages import corpus, published
+from pipeline.report.pages import grids as grids_module
 from pipeline.report.pages.blocks import Grid, Section
 from pipeline.report.pages.data import ReportData
 from pipeline.report.pages.grids import Column, of_rows, printed
@@ -200,3 +202,9 @@ def test_a_wrong_published_table_is_refused_with_all_its_problems(tmp_path):
 def test_scores_of_videos_that_are_gone_still_make_a_curve(data):
     shorter = replace(data, stimuli=data.stimuli.assign(n_frames=2).iloc[:3], draws=50)
     assert not next(section for section in sections(shorter) if section.id == "time").missing
+
+
+@pytest.mark.parametrize("module", [corpus, grids_module])
+def test_examples_in_docstrings_hold(module):
+    found = doctest.testmod(module)
+    assert found.attempted and not found.failed

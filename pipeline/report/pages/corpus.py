@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.evaluate.baselines.opening import FRAMES, PUBLISHED
+from pipeline.records import SPLITS
 from pipeline.report.pages import plots
 from pipeline.report.pages.blocks import Block, Section
 from pipeline.report.pages.data import ReportData
@@ -15,7 +16,6 @@ from pipeline.report.pages.grids import Column, of_rows
 from pipeline.report.pages.pictures import gallery
 
 NO_CORPUS = "No corpus is published in this store: `ave build` makes one, `ave demo` a small one without a download."
-SINGLE = "/"  # a scope with it, and the name of a stimulus, is of one stimulus
 
 
 def sections(data: ReportData) -> list[Section]:
@@ -87,10 +87,7 @@ def _audit(data: ReportData) -> Section:
     if not data.audit:
         return Section("audit", "Audit of the corpus", how, missing=NO_CORPUS)
     rows = pd.DataFrame([{**row, **{key: _plain(row.get(key)) for key in ("published", "ours")}} for row in data.audit])
-    names = set(data.stimuli["stimulus"]) if len(data.stimuli) else set()
-    single = rows["scope"].isin(names) | rows["scope"].str.count(SINGLE).gt(0) & ~rows["scope"].str.match(
-        r"(train|val|test|release)/|[a-z0-9_]+/(train|val|test)$"
-    )
+    single = rows["scope"].map(is_of_one)
     columns = [
         Column("quantity", "quantity"),
         Column("scope", "scope"),
@@ -106,6 +103,18 @@ def _audit(data: ReportData) -> Section:
         title = "What is claimed about single videos"
         blocks.append(of_rows("audit-stimuli", title, rows[single], columns, folded=True))
     return Section("audit", "Audit of the corpus", how, tuple(blocks))
+
+
+def is_of_one(scope: str) -> bool:
+    """Whether a scope of the audit is a stimulus.
+
+    Examples
+    --------
+    >>> [is_of_one(scope) for scope in ("all", "train/nature", "diem/test", "release/diem", "diem/one_show_1280x712")]
+    [False, False, False, False, True]
+    """
+    before, _, after = scope.partition("/")
+    return bool(after) and before not in (*SPLITS, "release") and after not in SPLITS
 
 
 def _plain(value: Any) -> str:
