@@ -80,7 +80,7 @@ def _said(data: ReportData) -> list[str]:
 def _per_category(data: ReportData, board: Table | None) -> Section:
     how = (
         "The same runs on the videos of each category. A category has few videos: its intervals are wider than the "
-        "overall ones. The overall row follows from these, weighted by videos; that was checked."
+        "overall ones. The overall row follows from these, weighted as the protocol averages; that was checked."
     )
     if board is None:
         return Section("categories", "Per category", how, missing=NO_SCORES)
