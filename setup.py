@@ -23,6 +23,7 @@ setup(
         "pipeline.annotate": ["page/*.html", "page/*.css", "page/*.js"],
         "pipeline.skeleton": ["*.txt"],
         "pipeline.report.inspect": ["templates/*"],
+        "pipeline.report.pages": ["templates/*"],
     },
     entry_points={"console_scripts": ["ave = pipeline.cli:entry"]},
     install_requires=[
@@ -39,6 +40,7 @@ setup(
         "simplejpeg>=1.7",
         "safetensors>=0.4",
         "matplotlib>=3.8",
+        "jinja2>=3.1",
         "pillow>=10",
         "jinja2>=3.1",
         "rich>=13",

@@ -22,9 +22,6 @@ from pipeline.store.disk import store_at
 from pipeline.store.executors import WORDS
 
 _STOPPED = 130  # as shells say it: ended by SIGINT
-_LATER = {
-    "report": "a later version; until then see STORE/cards and STORE/report",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,6 +69,7 @@ _WHERE = {  # the module of pipeline.commands that holds each command, imported 
     "annotate": "annotating",
     "compare": "comparing",
     "inspect": "inspecting",
+    "report": "reporting",
     **dict.fromkeys(("train", "pretrain", "predict", "audit"), "training"),
 }
 
@@ -80,14 +78,6 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
     def run(arguments: argparse.Namespace) -> int:
         module = importlib.import_module(f"pipeline.commands.{_WHERE[name]}")
         return getattr(module, name.replace("-", "_"))(arguments)
-
-    return run
-
-
-def _later(name: str) -> Callable[[argparse.Namespace], int]:
-    def run(_arguments: argparse.Namespace) -> int:
-        print(f"ave: `ave {name}` is not there yet; it comes with {_LATER[name]}.", file=sys.stderr)
-        return 2
 
     return run
 
@@ -141,12 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_scoring(commands)
     _add_annotate(commands)
     _add_inspect(commands)
+    _add_report(commands)
     summary = "the models: what each costs, wants and gives, its source and published weights"
     _add(commands, "models", summary, "ave models --json", json=True, store=False)
-    for name in _LATER:
-        later = commands.add_parser(name, help="not there yet", prefix_chars="\0")
-        later.add_argument("rest", nargs="*")
-        later.set_defaults(command=_later(name))
     return parser
 
 
@@ -207,6 +194,14 @@ def _add_inspect(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--maps", metavar="MAPS", help="lay a model's maps over it: a folder, a run's folder, Parquet")
     parser.add_argument("--out", metavar="DIR", help="folder for the page (default STORE/inspect)")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    summary = "one folder of pages that opens offline: scores, tests, curves, audits"
+    parser = _add(commands, "report", summary, "ave report --split test")
+    parser.add_argument("--split", help="train, val or test (default test; one that has scores where it has none)")
+    parser.add_argument("--protocol", metavar="NAME", help="scoring protocol (default ours)")
+    parser.add_argument("--out", metavar="DIR", help="where to put it (default STORE/pages)")
 
 
 def _add_annotate(commands: argparse._SubParsersAction) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
 from pipeline import settings as settings_file
 from pipeline.cli import main
 from pipeline.recipe.build import Build
@@ -103,14 +102,6 @@ def test_wrong_usage_ends_with_2_and_names_the_nearest(built_store, capsys, word
 def test_a_folder_that_is_no_store_is_wrong_usage(tmp_path, capsys):
     assert main(["status", "--store", str(tmp_path)]) == 2
     assert "is not a store yet" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", sorted(cli._LATER))
-def test_commands_that_come_later_say_so_in_one_line(name, capsys):
-    assert main([name, "--whatever", "x"]) == 2
-    said = capsys.readouterr().err
-    assert "not there yet" in said
-    assert said.count("\n") == 1
 
 
 def test_verify_finds_a_flipped_bit_and_the_next_build_mends_it(mini_store, capsys):

@@ -74,13 +74,13 @@ def to_markdown(table: Table) -> str:
     page : str
         Ends with a line feed. Names are escaped, so that a bar or a star in one changes nothing.
     """
-    titles, lines = _titles(table), list(_lines(table))
+    titles, lines = titles_of(table), list(lines_of(table))
     grid = [titles, [":--" for _ in table.names] + ["--:" for _ in titles[len(table.names) :]]]
     for line in lines:
-        names = [_markdown(name) for name in line.names]
+        names = [escape_markdown(name) for name in line.names]
         cells = [cell.words("**{}**") for cell in line.cells.values()]
         grid.append([*names, str(line.videos), str(line.frames), *cells])
-    head = [f"# {_markdown(table.title)}", "", *(f"* {_markdown(said)}" for said in header(table))]
+    head = [f"# {escape_markdown(table.title)}", "", *(f"* {escape_markdown(said)}" for said in header(table))]
     return "\n".join([*head, "", *(f"| {' | '.join(row)} |" for row in grid)]) + "\n"
 
 
@@ -92,14 +92,14 @@ def to_latex(table: Table) -> str:
     source : str
         Ends with a line feed. Names are escaped.
     """
-    titles, lines = _titles(table), list(_lines(table))
+    titles, lines = titles_of(table), list(lines_of(table))
     columns = "l" * len(table.names) + "r" * (len(titles) - len(table.names))
     body, scope = [], lines[0].names[0] if lines else ""
     for line in lines:
         if line.names[0] != scope:
             body.append(r"\addlinespace")
         scope = line.names[0]
-        names = [_latex(name) for name in line.names]
+        names = [escape_latex(name) for name in line.names]
         cells = [cell.words(r"\textbf{{{}}}").translate(LATEX_NUMBERS) for cell in line.cells.values()]
         body.append(" & ".join([*names, str(line.videos), str(line.frames), *cells]) + r" \\")
     caption = " ".join([f"{table.title}.", *header(table)])
@@ -107,10 +107,10 @@ def to_latex(table: Table) -> str:
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_latex(caption)}}}",
+            rf"\caption{{{escape_latex(caption)}}}",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
-            " & ".join(map(_latex, titles)) + r" \\",
+            " & ".join(map(escape_latex, titles)) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -161,13 +161,14 @@ def _counted(table: Table) -> Iterator[str]:
         )
 
 
-def _titles(table: Table) -> list[str]:
+def titles_of(table: Table) -> list[str]:
+    """The headings of a printed table: what names a row, the counts, the metrics with an arrow to the better side."""
     arrows = {metric: "↑" if sign_of(metric) > 0 else "↓" for metric in METRICS}
     metrics = [f"{METRICS[metric][0]} {arrows[metric]}" for metric in dict.fromkeys(table.rows["metric"])]
     return [*(TITLES.get(name, name) for name in table.names), *COUNTS, *metrics]
 
 
-def _lines(table: Table) -> Iterator[Line]:
+def lines_of(table: Table) -> Iterator[Line]:
     """The rows of a table, one a run, in their order."""
     rows = table.rows.assign(printed=list(map(_number, table.rows["mean"], table.rows["metric"])))
     best = _best(rows)
@@ -207,9 +208,11 @@ def _interval(low: float, high: float, metric: str) -> str:
     return "" if math.isnan(low) else f"[{_number(low, metric)}, {_number(high, metric)}]"
 
 
-def _markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """Text for a cell of a Markdown table: on one line, with its marks escaped."""
     return MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
 
 
-def _latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Text for a LaTeX document: on one line, with its marks escaped."""
     return "".join(LATEX.get(mark, mark) for mark in " ".join(text.split()))
