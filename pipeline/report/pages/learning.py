@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from pipeline.evaluate.sound_audit import SAME
-from pipeline.report.cards import UNITS
 from pipeline.report.pages import plots
 from pipeline.report.pages.blocks import Block, Section, Words
 from pipeline.report.pages.data import ReportData
 from pipeline.report.pages.grids import Column, of_rows
+from pipeline.report.words import SETTINGS
 
 NOT_TRAINED = "No model is trained with the settings of this store: `ave train --model dave --modality av` trains one."
 NOT_AUDITED = (
@@ -113,7 +113,7 @@ def _settings(data: ReportData) -> Section:
         missing = "This store remembers no settings: `ave build` makes a corpus and keeps what it was asked for."
         return Section("settings", "Settings and provenance", how, missing=missing)
     rows = [
-        {"setting": name, "value": _plain(value), "meaning": UNITS.get(name, "")}
+        {"setting": name, "value": _plain(value), "meaning": SETTINGS.get(name, "")}
         for name, value in data.settings.items()
     ]
     columns = [Column("setting", "setting"), Column("value", "value"), Column("meaning", "meaning")]
