@@ -18,6 +18,7 @@ def asked_settings(arguments: Namespace) -> Settings:
 
 
 def remembered_settings(store: Path) -> Settings:
+    """What a store was asked for last; a folder that is no store is a UsageError."""
     settings = settings_file.load(store)
     if settings is None:
         remedy = "Make one with `ave build` or `ave demo`, or name it: --store DIR."

@@ -167,7 +167,7 @@ class Cluster(ABC):
         from distributed import CancelledError, KilledWorker
 
         try:
-            answer: Answer = future.result()
+            answer = self._fetched(future)
         except KilledWorker:
             return None
         except (CancelledError, OSError) as error:
@@ -181,6 +181,22 @@ class Cluster(ABC):
         if answer.error is not None:
             answer.error.__cause__ = WorkerTraceback(answer.trace)
         return answer
+
+    def _fetched(self, future: Any) -> Answer:
+        """The result of a job that has ended, from the worker that holds it.
+
+        A worker may end before it is asked. The job then runs once more elsewhere, and where it was the last worker
+        only looking after the cluster brings another one.
+        """
+        from distributed import TimeoutError as NotYet  # before Python 3.11 one of asyncio's own
+
+        while True:
+            try:
+                answer: Answer = future.result(timeout=_LOOK_S)
+            except NotYet:
+                self._look()
+            else:
+                return answer
 
     def _need_workers(self, count: int, remedy: str) -> None:
         """Stop a build whose workers have all been gone for a while: it would wait for ever."""

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.errors import MediaError, StoreError, ToolError
 from pipeline.store import cluster, executors, remote, threads
-from pipeline.store.remote import Terms
+from pipeline.store.remote import Answer, Terms
 from tests.dask_processes import dask_scheduler, dask_workers, kill_with_children, lives, wait_until
 from tests.store import toy_stages
 
@@ -251,3 +251,21 @@ def test_a_machine_without_dask_says_how_to_get_it(monkeypatch):
     with pytest.raises(ToolError, match="needs distributed, not installed here") as caught:
         executors.make("dask:2")
     assert '".[dask]"' in caught.value.remedy
+
+
+def test_a_result_that_went_with_its_worker_is_waited_for_while_the_cluster_is_looked_after(monkeypatch):
+    """The last worker ended between a job's end and the fetching of its result: somebody has to bring another one."""
+    from distributed import TimeoutError as NotYet
+
+    looked = []
+
+    class Future:
+        def result(self, timeout: float) -> Answer:
+            if len(looked) < 2:
+                raise NotYet(f"nothing within {timeout} s")
+            return Answer(result=42)
+
+    executor = executors.make("dask:1")
+    monkeypatch.setattr(executor, "_look", lambda: looked.append(1))
+    assert executor._answer(Future()).result == 42
+    assert len(looked) == 2
