@@ -108,9 +108,11 @@ def audit(arguments: Namespace) -> int:
     settings = _asked(arguments, AUDIT, "audit")
     name = _trained_run(settings, arguments)
     only = replace(settings, goals=("train", "audit"))
-    status = make(arguments.store, only, arguments.executor)
     kept = tuple(goal for goal in settings.goals if goal != "audit")  # another training is not audited unasked
-    settings_file.save(replace(settings, goals=kept), arguments.store)
+    try:
+        status = make(arguments.store, only, arguments.executor)
+    finally:  # also of an audit that was stopped
+        settings_file.save(replace(settings, goals=kept), arguments.store)
     built = Build(only, arguments.store)
     if built.fresh("audit", POOLED, name) is not None:
         page = built.folder("audit", POOLED).item_folder(name) / "audit.md"

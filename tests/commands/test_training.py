@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from argparse import Namespace
 from dataclasses import replace
 
 import pytest
@@ -116,3 +117,21 @@ def test_the_shards_take_the_form_that_the_model_wants_and_a_given_option_wins(m
     capsys.readouterr()
     assert ave("train", "--store", mini_store, *small, *quick, "--waveform-rate-hz", "8000") == 1
     assert "hold samples of 8000 Hz. Expected 22050 Hz" in capsys.readouterr().err
+
+
+def test_an_audit_that_is_stopped_leaves_the_goals_of_the_store_alone(mini_store, monkeypatch):
+    from pipeline.commands import training
+
+    before = settings_file.load(mini_store)
+
+    def stopped(store, settings, *_args, **_kwargs):
+        settings_file.save(settings, store)  # as a build does when it begins
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_trained_run", lambda *_: "dave")
+    monkeypatch.setattr(training, "make", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        training.audit(Namespace(store=mini_store, executor="serial", split="test", every=7))
+    after = settings_file.load(mini_store)
+    assert after.goals == before.goals
+    assert (after.audit_split, after.audit_every) == ("test", 7)
