@@ -250,12 +250,13 @@ def _told(
     arguments: Namespace, own: Sequence[str], split: str, chosen: tuple[str, ...], files: list[Path], lines: list[str]
 ) -> int:
     """Print what was noticed, and a table a protocol: these runs beside every other of the split."""
+    nothing = all(scored(read_scores(file)[0]).empty for file in files)
     if arguments.json:
         print(json.dumps({"files": [str(file) for file in files], "findings": lines, **_as_json(files)}, indent=1))
-        return 0
+        return int(nothing)
     for line in lines:
         print(line)
-    if all(scored(read_scores(file)[0]).empty for file in files):
+    if nothing:
         print(f"nothing could be scored; what became of each frame: {files[0]}", file=sys.stderr)
         return 1
     for name in chosen:

@@ -12,6 +12,8 @@ from PIL import Image
 import pipeline
 from pipeline.annotate.boxes import Box, write_boxes
 from pipeline.cli import main
+from pipeline.errors import UsageError
+from pipeline.evaluate.results import check_name, write_result
 from pipeline.evaluate.score_table import read_scores
 from pipeline.evaluate.truth import truths
 
@@ -149,3 +151,30 @@ def test_boxes_of_what_sounds_split_the_score_in_two(mini_store, folder, tmp_pat
     assert inside > 1
     assert "(1 videos, 1 frames)" in said
     assert "frames without annotation" in said
+
+
+def test_maps_of_which_none_can_be_scored_end_with_1_in_words_and_in_json(mini_store, folder, capsys):
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"no picture")
+    for more in ((), ("--json",)):
+        assert ave("score", folder, "--store", mini_store, "--executor", "serial", *more) == 1
+    assert "nothing could be scored" in capsys.readouterr().err
+
+
+def test_further_metrics_are_scored_where_they_are_asked_for(mini_store, folder, capsys):
+    assert ave("score", folder, "--store", mini_store, "--metric", "auc_borji", "--executor", "serial") == 0
+    table, _ = read_scores(mini_store / "scores" / "mine.parquet")
+    seen = table[table["n_fixations"] > 0]
+    assert (seen["auc_borji"] > 0.5).all() and seen["emd"].isna().all()
+
+
+def test_the_scores_of_another_run_of_the_same_name_are_not_written_over(tmp_path):
+    def told(seed: int) -> dict:
+        return {"every": 5, "run": {"settings": {"seed": seed, "epochs": 10}}}
+
+    write_result(tmp_path, [], {"run": "dave-av", "split": "test", "maps": {"run": told(0)}})
+    check_name(tmp_path, "dave-av", "test", told(0))
+    check_name(tmp_path, "dave-av", "val", told(1))
+    check_name(tmp_path, "other", "test", told(1))
+    with pytest.raises(UsageError, match=r"another run called dave-av \(seed 0 → 1\)"):
+        check_name(tmp_path, "dave-av", "test", told(1))

@@ -286,3 +286,9 @@ def test_rows_go_into_the_score_table_and_empty_frames_pull_down_the_published_s
     scores, mean = table("stavis")
     assert mean["sim"] == pytest.approx(scores["sim"].sum() / 4)
     assert mean["nss"] == pytest.approx(scores["nss"].sum() / 3)
+
+
+@pytest.mark.parametrize("value", [7, 255])
+def test_a_constant_picture_has_no_sim_in_stavis_whose_code_stretches_it_to_a_half(value, split):
+    row = Scorer(protocols.get("stavis").expected(), split).score(split[1], 0, np.full((12, 16), value, np.uint8))
+    assert row["sim"] is None and row["constant"]
