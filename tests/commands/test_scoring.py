@@ -178,3 +178,15 @@ def test_the_scores_of_another_run_of_the_same_name_are_not_written_over(tmp_pat
     check_name(tmp_path, "other", "test", told(1))
     with pytest.raises(UsageError, match=r"another run called dave-av \(seed 0 → 1\)"):
         check_name(tmp_path, "dave-av", "test", told(1))
+
+
+@pytest.mark.parametrize("protocol", ["ours", "mit"], ids=["averaged over videos", "averaged over frames"])
+def test_the_interval_of_human_infinite_is_about_the_number_in_its_table(mini_store, capsys, protocol):
+    words = ("--protocol", protocol, "--every", EVERY, "--executor", "serial", "--json", "--ceiling")
+    assert ave("baselines", "human", "--store", mini_store, *words) == 0
+    told = json.loads(capsys.readouterr().out)
+    _, about = read_scores(mini_store / "scores" / "human.parquet")
+    for row in about["intervals"]:
+        assert row["mean"] == pytest.approx(told["overall"]["human"][protocol][row["metric"]], rel=0.02, abs=0.01)
+    assert any("observer predicted by k others" in line for line in told["findings"])
+    assert any("fixations by their distance from the centre" in line for line in told["findings"])
