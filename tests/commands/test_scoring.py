@@ -12,9 +12,11 @@ from PIL import Image
 import pipeline
 from pipeline.annotate.boxes import Box, write_boxes
 from pipeline.cli import main
+from pipeline.commands import scoring
 from pipeline.errors import UsageError
 from pipeline.evaluate.results import check_name, write_result
-from pipeline.evaluate.score_table import read_scores
+from pipeline.evaluate.score_table import METRICS, read_scores
+from pipeline.evaluate.scoring import Scored
 from pipeline.evaluate.truth import truths
 
 EVERY = 15
@@ -190,3 +192,17 @@ def test_the_interval_of_human_infinite_is_about_the_number_in_its_table(mini_st
         assert row["mean"] == pytest.approx(told["overall"]["human"][protocol][row["metric"]], rel=0.02, abs=0.01)
     assert any("observer predicted by k others" in line for line in told["findings"])
     assert any("fixations by their distance from the centre" in line for line in told["findings"])
+
+
+@pytest.mark.parametrize(("protocol", "nss"), [("ours", 1.5), ("mit", 1.75)])
+def test_splits_are_averaged_over_videos_or_over_frames_as_the_protocol_says(protocol, nss):
+    """A video of one frame with NSS 1, one of three frames with NSS 2, alike in both splits."""
+    videos = [
+        Scored(
+            [], by_split=[{**dict.fromkeys(METRICS, np.nan), "protocol": protocol, "split": k, "frames": n, "nss": s}]
+        )
+        for n, s in ((1, 1.0), (3, 2.0))
+        for k in (0, 1)
+    ]
+    (row,) = scoring._over_splits(videos)
+    assert (row["metric"], row["mean"], row["low"], row["high"]) == ("nss", nss, nss, nss)
