@@ -81,7 +81,7 @@ def demo(arguments: Namespace) -> int:
         print(table.read_text(encoding="utf-8"))
         print(f"contact sheets: {store / 'report'}; data cards: {store / 'cards'}; shards: {shards}")
         print(f"look around: ave status --store {store}; all baselines: ave baselines --store {store} --split val")
-        print(f"does it use the sound? ave audit --store {store}")
+        print(f"does it use the sound? ave audit --store {store}; pages to read: ave report --store {store}")
     return status
 
 
