@@ -41,6 +41,10 @@ from pipeline.store.items import read_record
 from pipeline.store.places import inside, is_remote
 
 PAGES = "pages"
+MINIATURE = (
+    "This is the miniature corpus: pictures, sounds and observers are made by a program. Its numbers show that "
+    "everything works and are not to be compared with anybody's."
+)
 LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "jinja2")
 
 
@@ -88,6 +92,8 @@ def gather(store: Path, split: str | None, protocol: str) -> ReportData:
     run = name if maps else next(iter(found), "")
     mep = _eye_positions(list(truths(corpus, "train"))) if corpus else {}
     manifests = _manifests(store, settings)
+    if _is_miniature(manifests):
+        said = [MINIATURE, *said]
     return ReportData(
         title=f"AVE saliency report: {store.resolve().name}",
         split=taken,
@@ -138,6 +144,15 @@ def _corpus(store: Path) -> Corpus | None:
         return Corpus(store)
     except StoreError:
         return None
+
+
+def _is_miniature(folder: Path) -> bool:
+    """Whether a corpus of these manifests is one that `pipeline.mini` makes: its title says so."""
+    try:
+        licences = manifest.load(folder).licences if folder.is_dir() else {}
+    except AveError:
+        return False
+    return any(licence.title.startswith("Miniature corpus") for licence in licences.values())
 
 
 def _manifests(store: Path, settings: Settings | None) -> Path:

@@ -9,7 +9,7 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,29 @@ from pipeline.store.threads import one_blas_thread
 HUMAN = "human"
 
 
+@dataclass(frozen=True)
+class Done:
+    """What was scored just now: runs, split, protocols, their score tables, and what there is to say of it."""
+
+    runs: list[str]
+    split: str
+    protocols: tuple[str, ...]
+    files: list[Path]
+    lines: list[str]
+
+
 def score(arguments: Namespace) -> int:
     """Score a folder of maps, or the maps that the run last trained predicted; print table and findings."""
+    return _told(arguments, score_maps(arguments))
+
+
+def baselines(arguments: Namespace) -> int:
+    """Score baselines on a split: what every model is set beside."""
+    return _told(arguments, score_baselines(arguments))
+
+
+def score_maps(arguments: Namespace, **more: Any) -> Done:
+    """Score maps as the options of `ave score` say; the table keeps `more` among what it says of itself."""
     chosen = _protocols(arguments.protocol)
     path, name = (Path(arguments.maps), "") if arguments.maps else _own_maps(arguments.store)
     name = arguments.run or name or path.resolve().name.split(".")[0]
@@ -69,7 +90,7 @@ def score(arguments: Namespace) -> int:
         videos_scored = _scored(jobs, arguments.executor, f"scoring {name}")
     rows = [row for video in videos_scored for row in video.rows]
     findings = [*maps.found, *(finding for video in videos_scored for finding in video.findings)]
-    about = {**_about(name, split, chosen, arguments.seed), "maps": maps.about, "every": maps.about["every"]}
+    about = {**_about(name, split, chosen, arguments.seed), "maps": maps.about, "every": maps.about["every"], **more}
     about["findings"] = [{"kind": one.kind, "count": one.count, "words": str(one)} for one in findings]
     file = write_result(arguments.store, rows, about)
     counted = f"number {maps.about['first_frame']} is frame 0, and frames below count from 0"
@@ -77,11 +98,11 @@ def score(arguments: Namespace) -> int:
     lines = [read, *summary(findings)]
     if boxes is not None:
         lines += _of_boxes(contextual_scores({name: maps}, truths(corpus, split), boxes))
-    return _told(arguments, [name], split, chosen, [file], lines)
+    return Done([name], split, chosen, [file], lines)
 
 
-def baselines(arguments: Namespace) -> int:
-    """Score baselines on a split: what every model is set beside."""
+def score_baselines(arguments: Namespace, **more: Any) -> Done:
+    """Score baselines as the options of `ave baselines` say; their tables keep `more`, too."""
     if arguments.every < 1:
         raise UsageError(f"--every {arguments.every}: expected 1 or more.")
     chosen, names = _protocols(arguments.protocol), arguments.names or [*registry.names(), HUMAN]
@@ -99,7 +120,7 @@ def baselines(arguments: Namespace) -> int:
             videos_scored = _scored(jobs, arguments.executor, f"scoring {name}")
             about = {**_about(name, split, chosen, arguments.seed), "every": arguments.every, "baseline": True}
             said = list(dict.fromkeys(sentence for video in videos_scored for sentence in video.said))
-            about |= {"said": said}
+            about |= {"said": said, **more}
             if name == HUMAN:
                 intervals = _over_splits(videos_scored)
                 about |= {"intervals": intervals}
@@ -108,7 +129,7 @@ def baselines(arguments: Namespace) -> int:
             files.append(write_result(arguments.store, [row for video in videos_scored for row in video.rows], about))
     if arguments.ceiling:
         lines += _ceiling(corpus, split, chosen[0], arguments.seed)
-    return _told(arguments, names, split, chosen, files, lines)
+    return Done(names, split, chosen, files, lines)
 
 
 def _ceiling(corpus: Corpus, split: str, protocol: str, seed: int) -> list[str]:
@@ -246,10 +267,9 @@ def _about(name: str, split: str, chosen: tuple[str, ...], seed: int) -> dict[st
     return {"run": name, "split": split, "protocols": list(chosen), "seed": seed}
 
 
-def _told(
-    arguments: Namespace, own: Sequence[str], split: str, chosen: tuple[str, ...], files: list[Path], lines: list[str]
-) -> int:
+def _told(arguments: Namespace, done: Done) -> int:
     """Print what was noticed, and a table a protocol: these runs beside every other of the split."""
+    files, lines, chosen = done.files, done.lines, done.protocols
     nothing = all(scored(read_scores(file)[0]).empty for file in files)
     if arguments.json:
         print(json.dumps({"files": [str(file) for file in files], "findings": lines, **_as_json(files)}, indent=1))
@@ -260,7 +280,7 @@ def _told(
         print(f"nothing could be scored; what became of each frame: {files[0]}", file=sys.stderr)
         return 1
     for name in chosen:
-        print(f"\n{_page(arguments.store, own, split, name)}")
+        print(f"\n{_page(arguments.store, done.runs, done.split, name)}")
     for before, after in itertools.pairwise(chosen):
         print(f"\nWhy {before} and {after} differ:")
         for sentence in protocols.why_they_differ(protocols.get(before), protocols.get(after)):

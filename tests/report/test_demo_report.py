@@ -1,0 +1,54 @@
+"""How `ave demo` ends: scores of what was trained beside the baselines, pages with something in every section."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from pipeline.commands import showing
+from pipeline.commands.showing import show
+from pipeline.evaluate.baselines import registry
+from pipeline.evaluate.results import results
+from tests.conftest import copy_store
+from tests.report.reading import read
+
+ABSENT = {"centre-bias"}  # a run with and without the mean eye position: nobody scores such maps in a demo
+
+
+def test_the_run_stands_beside_every_baseline_on_the_same_frames(report_index):
+    store = report_index.parents[1]
+    found = results(store / "scores", "test", "ours")
+    assert set(found) == {"dave-av", *registry.names(), "human"}
+    frames = {name: set(zip(one.scores["stimulus"], one.scores["frame"], strict=True)) for name, one in found.items()}
+    assert all(own == frames["dave-av"] for own in frames.values())
+
+
+def test_every_section_holds_something_or_says_which_command_makes_it(report_index):
+    page = read(report_index)
+    parts = re.findall(r'<section id="([^"]+)".*?</section>', page.text, flags=re.DOTALL)
+    missing = re.findall(r'<section id="([^"]+)"(?:(?!</section>).)*class="missing">(.*?)</p>', page.text, re.DOTALL)
+    assert len(parts) == 21 and {name for name, _ in missing} == ABSENT
+    assert all("<code>ave " in words for _, words in missing)
+
+
+def test_what_is_shown_is_left_alone_until_something_differs(report_index, trained_settings, tmp_path, monkeypatch):
+    store = copy_store(report_index.parents[1], tmp_path / "store")
+    monkeypatch.setattr(showing, "_score", None)
+    monkeypatch.setattr(showing, "write_report", None)
+    assert show(store, trained_settings) == store / "pages" / "index.html"
+    monkeypatch.undo()
+    written = []
+    monkeypatch.setattr(showing, "write_report", lambda out, _: written.append(out) or out / "index.html")
+    (store / "scores" / "mep.parquet").unlink()
+    show(store, trained_settings)
+    assert (store / "scores" / "mep.parquet").is_file() and written == []  # the same bytes again, so the same pages
+    show(store, replace(trained_settings, slurm_jobs=3))
+    assert written == [store / "pages"]
+
+
+def test_without_a_prediction_there_is_nothing_to_show(built_store, mini_settings):
+    assert show(built_store, mini_settings) is None
+
+
+def test_a_miniature_report_says_that_it_is_one(report_index):
+    assert "made by a program" in " ".join(re.findall(r'<p class="said">(.*?)</p>', report_index.read_text()))
