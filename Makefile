@@ -13,7 +13,7 @@ $(STAMP): setup.py constraints.txt
 	@touch $@
 
 $(TEST_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,s3test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,s3test,croissant]"
 	@touch $@
 
 demo: $(STAMP)  ## the miniature corpus, end to end, in ./demo

@@ -42,7 +42,6 @@ setup(
         "matplotlib>=3.8",
         "jinja2>=3.1",
         "pillow>=10",
-        "jinja2>=3.1",
         "rich>=13",
         "psutil>=5.9",
         "threadpoolctl>=3",

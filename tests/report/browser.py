@@ -74,13 +74,18 @@ def element(html: str, identity: str) -> Element:
     return found
 
 
+def program() -> str:
+    """The browser of this machine; a test is skipped where there is none."""
+    found = os.environ.get("AVE_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on PATH, and AVE_BROWSER is not set")
+    return found
+
+
 def opened(page: Path, fragment: str = "") -> tuple[str, list[str]]:
     """A page's document after its scripts have run, and what they said on the console."""
-    program = os.environ.get("AVE_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is on PATH, and AVE_BROWSER is not set")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [program, *ALONE, f"--user-data-dir={profile}", page.as_uri() + fragment]
+        command = [program(), *ALONE, f"--user-data-dir={profile}", page.as_uri() + fragment]
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout, re.findall(r"CONSOLE[^\]]*\] (.*)", done.stderr)
