@@ -108,6 +108,16 @@ def test_models_are_tested_among_themselves_and_then_with_all(grids):
     assert "not independent" in " ".join(grids["anova"].notes)
 
 
+def test_no_p_is_nothing():
+    runs = {
+        name: Result(scores_of({"diem/a": [level, level], "diem/b": [level, level + 1e-9]}), {})
+        for name, level in (("a", 0.0), ("b", 1e3))
+    }
+    (section,) = (part for part in sections(ReportData("t", "test", "ours", runs, draws=10)) if part.id == "tests")
+    (grid,) = (block for block in section.blocks if isinstance(block, Grid) and block.name == "anova")
+    assert [row["p"] for row in rows_of(grid)] != ["0"]
+
+
 def test_centre_bias_and_fusion_find_their_runs(grids):
     assert {row["MEP"] for row in rows_of(grids["centre-bias"])} == {"without", "with", "gain"}
     assert {(row["fusion"], row["run"]) for row in rows_of(grids["fusion"])} == {("sum", "vinet")}

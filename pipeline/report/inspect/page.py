@@ -212,7 +212,7 @@ def _facts(stimulus: Stimulus, duration_s: float, sigma_dva: float) -> Iterable[
         ("Frame rate", f"{exact} per second" + (" on average; the intervals differ" if varies else "")),
         ("Picture", f"{stimulus.width_px} × {stimulus.height_px} px, {stimulus.px_per_dva:g} px per degree"),
         ("Observers", f"{stimulus.n_observers} with {stimulus.n_fixations} fixations"),
-        ("Sound shown", stimulus.audio_presented),
+        ("Sound heard", stimulus.audio_presented),
         ("Soundtrack", f"{stimulus.audio_rate_hz} Hz, {stimulus.audio_channels} channel(s)"),
         ("Log-mel example", f"{EXAMPLE_STEPS * HOP_S:g} s, anchor {stimulus.anchor}"),
         ("Density", f"a Gaussian of σ = {sigma_dva:g}° for each fixation"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -21,7 +22,9 @@ from pipeline.report.pages.published import WIN_SHARE
 
 TWO_RUNS = "A comparison needs two runs with scores: `ave baselines` gives some, `ave score MAPS` adds more."
 MAX_DRAWN = 15
+SMALL = "A p of 2.23e-308 stands for any that is smaller still: numbers end there."
 _P = ".3g"
+SMALLEST_P = sys.float_info.min  # what is smaller comes out as 0, which no p is
 
 
 def sections(data: ReportData) -> list[Section]:
@@ -70,7 +73,8 @@ def _anova(data: ReportData) -> Block:
         with_it = {run: table for run, table in data.scores.items() if scored(table)[metric].notna().any()}
         if len(with_it) > 1:
             found = anova_over_frames(with_it, metric)
-            rows.append({"metric": title, "f": found.f, "p": found.p, "runs": found.runs, "frames": found.frames})
+            p = max(found.p, SMALLEST_P)
+            rows.append({"metric": title, "f": found.f, "p": p, "runs": found.runs, "frames": found.frames})
     columns = [
         Column("metric", "metric"),
         Column("f", "F", ".2f"),
@@ -79,7 +83,8 @@ def _anova(data: ReportData) -> Block:
         Column("frames", "frames", ",d"),
     ]
     table = pd.DataFrame(rows, columns=["metric", "f", "p", "runs", "frames"])
-    return of_rows("anova", "The papers' test: analysis of variance over frames", table, columns, [ANOVA_REMARK])
+    notes = [ANOVA_REMARK, *([SMALL] if (table["p"] <= SMALLEST_P).any() else [])]
+    return of_rows("anova", "The papers' test: analysis of variance over frames", table, columns, notes)
 
 
 def _wins(data: ReportData) -> Section:

@@ -223,7 +223,7 @@ async function start() {
   listenToTransport();
   listenToKeys();
   listenToLayers();
-  show(0);
+  show(frameOfLink(location.hash, times) ?? 0);
   followLink();
   at("controls").disabled = false;
 }
