@@ -46,6 +46,12 @@ def test_what_is_shown_is_left_alone_until_something_differs(report_index, train
     assert written == [store / "pages"]
 
 
+def test_the_index_is_small_and_so_is_all_beside_it(report_index):
+    assert report_index.stat().st_size < 1_000_000
+    beside = [file.stat().st_size for file in (report_index.parent / "files").iterdir()]
+    assert max(beside) < 1_000_000 and sum(beside) < 10_000_000
+
+
 def test_without_a_prediction_there_is_nothing_to_show(built_store, mini_settings):
     assert show(built_store, mini_settings) is None
 
