@@ -47,5 +47,5 @@ def test_a_page_of_four_thousand_frames_would_stay_below_the_limit(shared_data: 
     page = inspect_page(shown, sound=heard, limit_bytes=limit)  # type: ignore[arg-type]
     assert page.n_bytes < limit
     kept = re.search(r"One picture in (\d+) is kept", page.left_out[0])
-    assert kept is None or int(kept[1]) <= 6  # five pictures a second of the busiest
+    assert kept is None or int(kept[1]) <= 8, kept[0]  # some four pictures a second of the busiest
     assert any("kHz" in note for note in page.left_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,41 @@ def test_csv_has_the_digits_that_the_page_rounds(grids):
         for number in numbers_of(grids[name]).itertuples():
             mean, low, high = (f"{value:.{DECIMALS['nss']}f}" for value in (number.mean, number.low, number.high))
             assert next(shown)["NSS ↑"] == f"{mean} [{low}, {high}]"
+
+
+def test_every_number_printed_is_one_of_its_row_in_the_csv_rounded(grids):
+    """In whatever form: the words of a table are the same on the page, in Markdown and in LaTeX (`test_pages`)."""
+    checked = 0
+    for name, grid in grids.items():
+        shown = [row for group in grid.groups for row in group]
+        behind = numbers_of(grid)
+        assert len(behind) % max(len(shown), 1) == 0, name
+        lines = np.array_split(np.arange(len(behind)), max(len(shown), 1))  # a table of runs: a line each metric
+        for row, places in zip(shown, lines, strict=False):
+            known = pd.to_numeric(pd.Series(behind.iloc[places].to_numpy().ravel()), errors="coerce").dropna()
+            for text in (number for cell in row if not cell.left for number in numbers_in(cell.words)):
+                assert any(is_rounded(text, value) for value in known), (name, text)
+                checked += 1
+    assert checked > 200
+
+
+def numbers_in(words: str) -> list[str]:
+    return re.findall(r"[-+]?\d[\d,]*\.?\d*(?:e[-+]\d+)?%?", words)
+
+
+def is_rounded(text: str, value: float) -> bool:
+    """Whether a printed number is a value as its digits allow."""
+    share, plain = text.endswith("%"), text.strip("%+").replace(",", "")
+    mantissa, _, exponent = plain.partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    half = 0.5000001 * 10.0 ** (int(exponent or 0) - decimals)
+    return abs(float(plain) - value * (100 if share else 1)) <= half
+
+
+def test_a_rounded_number_is_told_from_another():
+    assert is_rounded("1.23", 1.2345) and is_rounded("-0.5%", -0.0049) and is_rounded("1,234", 1234.0)
+    assert is_rounded("4.98e-270", 4.979e-270)
+    assert not is_rounded("1.23", 1.2361) and not is_rounded("12%", 0.13) and not is_rounded("1", 1.6)
 
 
 def test_the_human_ceiling_is_never_called_best(grids):
