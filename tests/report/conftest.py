@@ -16,15 +16,15 @@ TINY = {"model_width": 2, "train_steps": 2, "train_evaluations": 1, "batch": 2, 
 
 @pytest.fixture(scope="session")
 def trained_settings(mini_settings: Settings) -> Settings:
-    """Those of `ave demo` with a model that is trained for two steps only, and with its audit."""
-    every = {"predict_every": 15, "audit_every": 30, "predict_split": "test", "audit_split": "test"}
-    goals = tuple(goal for goal in GOALS if goal not in ("pretrain", "report"))
+    """Those of `ave demo` with a model that is trained for two steps only."""
+    every = {"predict_every": 15, "predict_split": "test"}
+    goals = tuple(goal for goal in GOALS if goal in ("corpus", "shards", "train", "predict", "score"))
     return replace(mini_settings, goals=goals, **{**QUICK_TRAINING, **TINY, **every})
 
 
 @pytest.fixture(scope="session")
 def trained_store(shared_tmp: Path, built_store: Path, trained_settings: Settings) -> Path:
-    """The miniature corpus with a trained, predicted and audited run. Read only."""
+    """The miniature corpus with a trained and predicted run. Read only."""
     from pipeline.commands.making import make
 
     store = shared_tmp / "trained"

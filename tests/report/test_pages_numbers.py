@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import AveError, ManifestError
-from pipeline.evaluate.analysis.rendering import DECIMALS
+from pipeline.evaluate.analysis.rendering import DECIMALS, escape_latex
 from pipeline.evaluate.curves import win_share
 from pipeline.evaluate.results import Result
 from pipeline.evaluate.score_table import video_means
@@ -210,6 +210,10 @@ def test_marks_in_words_change_no_table():
     assert grid.files["x.md"].splitlines()[-1] == r"| a\|b_c | -0.50 \[-1.00, +0.25\] |"
     assert r"a\textbar{}b\_c & $-$0.50 [$-$1.00, +0.25] \\" in grid.files["x.tex"]
     assert grid.files["x.csv"] == "name,value,low,high\na|b_c,-0.5,-1.0,0.25\n"
+
+
+def test_what_latex_has_no_letter_for_becomes_mathematics():
+    assert escape_latex("σ = 1 ± 0.5 → 3_4") == r"$\sigma$ = 1 $\pm$ 0.5 $\rightarrow$ 3\_4"
 
 
 def test_a_fixation_is_marked_where_it_is():

@@ -24,6 +24,7 @@ DECIMALS = {"nss": 2, "auc_judd": 3, "sauc": 3, "cc": 3, "sim": 3, "kld": 2, "ig
 TITLES = {"mep": "MEP"}  # of columns that name a row; the others are their own title
 COUNTS = ("videos", "frames")
 
+_MATHS = ("sigma", "varepsilon", "Sigma", "pm", "mp", "leq", "geq", "approx", "rightarrow")
 LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -35,6 +36,8 @@ LATEX = {
     "↓": r"$\downarrow$",
     "–": "--",
     "×": r"$\times$",
+    "−": "$-$",
+    **{mark: f"$\\{name}$" for mark, name in zip("σεΣ±∓≤≥≈→", _MATHS, strict=True)},
     **{mark: f"\\{mark}" for mark in "{}$&#%_"},
 }
 LATEX_NUMBERS = str.maketrans({"-": "$-$", "–": "--"})  # a minus, not a hyphen
