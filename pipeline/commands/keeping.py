@@ -87,6 +87,9 @@ def _as_json(garbage: Garbage, removed: bool) -> dict[str, Any]:
         },
         "kept": [{**row(group), "code": group.code, "about": group.about} for group in garbage.kept],
         "exports": exports,
+        "written": [
+            {"folder": str(one.folder), "command": one.command, "bytes": one.size.freed} for one in garbage.written
+        ],
     }
 
 
@@ -109,6 +112,9 @@ def _in_words(garbage: Garbage, removed: bool) -> Iterator[str]:
     for export in garbage.exports:
         marks = f"{export.problem}: it marks nothing" if export.problem else f"marks {export.n_items} items"
         yield f"export {export.folder}: {marks}"
+    for one in garbage.written:
+        size = f"{one.size.freed / 1e6:.1f} MB"
+        yield f"{one.folder}: {size} of pages, which `{one.command}` makes again; never removed here, delete it yourself"
     if not (garbage.groups or garbage.leftovers or (garbage.half_trained and garbage.gives_up_weights)):
         yield "nothing to remove"
         return

@@ -38,6 +38,18 @@ class Group:
     size: Size = field(default_factory=Size)
 
 
+BY_COMMAND = {"pages": "ave report", "inspect": "ave inspect"}  # folders of a store that a build has no part in
+
+
+@dataclass(frozen=True)
+class Written:
+    """A folder of pages that somebody asked a command for; it is told of, and never removed."""
+
+    folder: Path
+    command: str
+    size: Size
+
+
 @dataclass(frozen=True)
 class Garbage:
     """What a look through a store found.
@@ -57,6 +69,7 @@ class Garbage:
     half_trained_size: Size
     gives_up_weights: bool
     exports: list[Export]
+    written: list[Written]
 
     @property
     def size(self) -> Size:
@@ -104,6 +117,7 @@ def look(view: View, given_up: Collection[str] = ()) -> Garbage:
         half_trained_size=sizes({0: half_trained})[0],
         gives_up_weights="weights" in given_up,
         exports=marks.exports,
+        written=_written(view.store),
     )
 
 
@@ -131,6 +145,14 @@ def _half_trained(store: Path) -> list[Path]:
     """What killed trainings left to go on from; a store on S3 keeps none (it lies in this machine's cache)."""
     folder = store / RESUME
     return [] if is_remote(store) or not folder.is_dir() else sorted(folder.iterdir())
+
+
+def _written(store: Path) -> list[Written]:
+    """Pages in a store on a disk, and what they take."""
+    if is_remote(store):
+        return []
+    there = {name: store / name for name in BY_COMMAND if (store / name).is_dir()}
+    return [Written(folder, BY_COMMAND[name], sizes({0: [folder]})[0]) for name, folder in there.items()]
 
 
 def _unasked(shelf: Shelf, marks: Marks, judge: Judge) -> list[Group]:

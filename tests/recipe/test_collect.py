@@ -337,6 +337,23 @@ def test_weights_of_the_current_settings_are_marked_whatever_the_goals(mini_stor
     assert weights.exists()
 
 
+def test_pages_are_told_of_with_what_makes_them_and_never_removed(mini_store, collected, capsys):
+    assert collected(mini_store)["written"] == []
+    for name, n_bytes in (("pages", 3000), ("inspect", 2000)):
+        (mini_store / name).mkdir()
+        (mini_store / name / "index.html").write_bytes(bytes(n_bytes))
+    told = [
+        {"folder": str(mini_store / name), "command": f"ave {command}", "bytes": n_bytes}
+        for name, command, n_bytes in (("pages", "report", 3000), ("inspect", "inspect", 2000))
+    ]
+    said = collected(mini_store, "--yes")
+    assert (said["written"], said["items"], said["bytes"]) == (told, 0, 0)
+    assert (mini_store / "pages" / "index.html").is_file() and (mini_store / "inspect" / "index.html").is_file()
+    assert main(["gc", "--store", str(mini_store)]) == 0
+    lines = capsys.readouterr().out
+    assert "`ave report` makes again; never removed here" in lines and "nothing to remove" in lines
+
+
 def test_what_killed_processes_left_goes_and_what_a_living_one_makes_stays(mini_store, collected):
     home = next(mini_store.glob("stages/density/*/diem"))
     dead = home / f".tmp-a-{socket.gethostname()}-{DEAD}"

@@ -24,6 +24,7 @@ from pipeline.report.pages.blocks import Section
 from pipeline.report.pages.data import ReportData
 from pipeline.report.pages.questions import questions
 from pipeline.report.pages.sections import sections
+from pipeline.store.leftovers import temporary
 
 INDEX = "index.html"
 FOLDER = "files"
@@ -55,7 +56,7 @@ def write_report(out: Path, data: ReportData) -> Path:
     _check_ours(out)
     made = sections(data)
     page = _page(data, made)
-    draft = out.with_name(f".tmp-{out.name}-{os.getpid()}")
+    draft = temporary(out)  # in a store, `ave gc` removes what a killed process leaves of it
     draft.mkdir(parents=True)
     try:
         _fill(draft, made, page)
