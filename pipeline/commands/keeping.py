@@ -114,7 +114,8 @@ def _in_words(garbage: Garbage, removed: bool) -> Iterator[str]:
         yield f"export {export.folder}: {marks}"
     for one in garbage.written:
         size = f"{one.size.freed / 1e6:.1f} MB"
-        yield f"{one.folder}: {size} of pages, which `{one.command}` makes again; never removed here, delete it yourself"
+        again = f"`{one.command}` makes again; never removed here"
+        yield f"{one.folder}: {size} of pages, which {again}, delete it yourself"
     if not (garbage.groups or garbage.leftovers or (garbage.half_trained and garbage.gives_up_weights)):
         yield "nothing to remove"
         return
