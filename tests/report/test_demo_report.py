@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pandas as pd
+
 from pipeline.commands import showing
 from pipeline.commands.showing import show
+from pipeline.corpus import Corpus
 from pipeline.evaluate.baselines import registry
 from pipeline.evaluate.results import results
+from pipeline.store.fingerprint import sha256_of
 from tests.conftest import copy_store
 from tests.report.reading import read
 
@@ -61,3 +65,32 @@ def test_without_a_prediction_there_is_nothing_to_show(built_store, mini_setting
 
 def test_a_miniature_report_says_that_it_is_one(report_index):
     assert "made by a program" in " ".join(re.findall(r'<p class="said">(.*?)</p>', report_index.read_text()))
+
+
+def test_a_stranger_is_answered_by_the_page_alone_with_what_the_store_says(report_index):
+    store = report_index.parents[1]
+    corpus, page = Corpus(store), read(report_index)
+    rejected = pd.read_parquet(store / "corpus" / "rejected.parquet")
+    n_samples = rejected[rejected["level"] == "sample"]["count"].sum()
+    n_test = (corpus.stimuli["split"] == "test").sum()
+    (weights,) = store.glob("stages/train/*/all/dave-av/weights.safetensors")
+    expected = {
+        "Which videos?": f"{n_test} videos of the test split, of {len(corpus.stimuli)} in coutrot1, coutrot2, diem.",
+        "Whose gaze?": f"{corpus.stimuli['n_fixations'].sum():,} fixations.",
+        "Which screen and distance?": "diem: 90 cm, 49.5 px per degree",
+        "What σ?": "1 degree of visual angle",
+        "What was rejected, and why?": f"{n_samples:,} samples, 2 videos; {rejected['reason'].nunique()} reasons.",
+        "Which split?": "The test split.",
+        "Which weights?": sha256_of(weights)[:12],
+        "Which protocol?": "ours",
+        "Is the difference significant?": "have too few videos to tell",
+        "Does the model use sound?": "Not audited yet.",
+    }
+    asked = re.findall(r'<dt><a href="#([\w-]+)">(.*?)</a></dt>\s*<dd>(.*?)</dd>', page.text)
+    assert [question for _, question, _ in asked] == list(expected)
+    for place, question, answer in asked:
+        assert expected[question] in answer, question
+        assert f'<section id="{place}"' in page.text
+    listed = {row[0] for row in page.tables["stimuli"][1:]}
+    assert listed == set(corpus.stimuli[corpus.stimuli["split"] == "test"]["stimulus"])
+    assert sha256_of(weights) in {cell for row in page.tables["weights"] for cell in row}
