@@ -50,7 +50,9 @@ def show(store: Path, settings: Settings) -> Path | None:
     origin = _origin(built, run)
     if not _is_scored(store, settings, run, origin):
         _score(store, settings, origin)
-    mark = digest({"scores": _digests(store), "origin": origin, "settings": settings.to_json()})
+    heard = read_record(built.folder("audit", POOLED).item_folder(run))  # what `ave audit` found, where it was asked
+    shown = {"scores": _digests(store), "origin": origin, "audit": heard.fingerprint if heard else ""}
+    mark = digest(shown | {"settings": settings.to_json()})
     pages = store / PAGES
     if (pages / MADE_FROM).is_file() and (pages / MADE_FROM).read_text(encoding="utf-8") == mark:
         return pages / INDEX

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,6 +13,9 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.corpus import Corpus, Stimulus
+from pipeline.signals.audio import log_mel
+from pipeline.signals.media import read_soundtrack
+from tests.report.browser import element
 from tests.report.devtools import Browser, Tab, browser
 
 STIMULI = ("diem/market_square_400x300", "diem/forest_edge_480x272", "coutrot1/clip_4")  # 29.97, 30 and 25 a second
@@ -138,6 +142,27 @@ def test_playing_ends_with_the_last_frame_and_begins_again_with_the_first(
         assert tab.run("document.getElementById('play').textContent") == "Play"
         (_, again, _, _), *_ = tab.run(PLAY_AND_LOOK % 3)
         assert again < n_frames - 8
+
+
+@pytest.mark.parametrize("name", STIMULI)
+def test_what_is_heard_at_a_moment_is_what_the_tables_hold_for_it(
+    inspected: dict[str, Path], trained_store: Path, tmp_path: Path, name: str
+) -> None:
+    """The page's own sound, decoded and analysed, is most like the published log-mel where neither is shifted."""
+    data = json.loads(element(inspected[name].read_text(encoding="utf-8"), "data").text)
+    (tmp_path / "sound.wav").write_bytes(base64.b64decode(data["sound"]))
+    heard = log_mel(*read_soundtrack(tmp_path / "sound.wav"))
+    published = np.asarray(Corpus(trained_store)[name].steps, np.float64)
+    shifts = range(-20, 21)  # of 10 ms
+    alike = [np.corrcoef(*(rows.ravel() for rows in _overlap(heard, published, shift)))[0, 1] for shift in shifts]
+    assert shifts[int(np.argmax(alike))] == 0 and max(alike) > 0.9
+
+
+def _overlap(a: np.ndarray, b: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two tables of steps, the second beginning later by so many."""
+    a, b = (a, b[shift:]) if shift >= 0 else (a[-shift:], b)
+    n = min(len(a), len(b))
+    return a[:n], b[:n]
 
 
 def at(times_s: np.ndarray, moment_s: float | np.ndarray) -> np.ndarray:
