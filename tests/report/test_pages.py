@@ -6,6 +6,7 @@ import itertools
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline.errors import StoreError
@@ -29,6 +30,23 @@ def page(index: Path) -> Page:
 
 def test_the_index_is_small(index):
     assert index.stat().st_size < MEGABYTE
+
+
+def test_the_index_of_a_large_store_is_small_and_the_files_have_every_row(tmp_path):
+    made = made_data()
+    many = pd.concat([made.stimuli.iloc[[0]]] * 3000, ignore_index=True)
+    many["stimulus"] = [f"diem/film{number}" for number in range(len(many))]
+    audit = [
+        {**made.audit[0], "scope": name, "note": "what is claimed of it, at some length"} for name in many["stimulus"]
+    ]
+    large = write_report(tmp_path / "pages", made_data(stimuli=many, audit=[*made.audit, *audit]))
+    assert large.stat().st_size < MEGABYTE
+    page = read(large)
+    for name in ("stimuli", "audit-stimuli"):
+        assert len(page.tables[name]) == 1 + 400
+        for ending in ("md", "csv", "tex"):
+            assert (large.parent / "files" / f"{name}.{ending}").read_text(encoding="utf-8").count("diem/film") == 3000
+    assert page.words.count("The first 400 of 3,000 rows; the files have all.") == 2
 
 
 def test_every_section_has_something_to_show(page):

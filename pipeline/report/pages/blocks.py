@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+MOST_ROWS = 400  # of a table on the page; its files have all
 SHORT = 30  # characters of a cell that stays on one line
 
 
@@ -73,6 +74,20 @@ class Grid:
     def n_rows(self) -> int:
         """Of all groups."""
         return sum(len(group) for group in self.groups)
+
+    @property
+    def shown(self) -> tuple[tuple[tuple[Cell, ...], ...], ...]:
+        """The groups as far as the page has room for them."""
+        left, kept = MOST_ROWS, []
+        for group in self.groups:
+            kept.append(group[:left])
+            left -= len(kept[-1])
+        return tuple(group for group in kept if group)
+
+    @property
+    def cut(self) -> str:
+        """What is said of rows that are not on the page; empty where all are."""
+        return f"The first {MOST_ROWS} of {self.n_rows:,} rows; the files have all." if self.n_rows > MOST_ROWS else ""
 
 
 @dataclass(frozen=True)
