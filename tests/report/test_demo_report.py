@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from pipeline.commands import showing
+from pipeline.commands import making, showing
 from pipeline.commands.showing import show
 from pipeline.corpus import Corpus
 from pipeline.evaluate.baselines import registry
@@ -94,3 +94,10 @@ def test_a_stranger_is_answered_by_the_page_alone_with_what_the_store_says(repor
     listed = {row[0] for row in page.tables["stimuli"][1:]}
     assert listed == set(corpus.stimuli[corpus.stimuli["split"] == "test"]["stimulus"])
     assert sha256_of(weights) in {cell for row in page.tables["weights"] for cell in row}
+
+
+def test_the_last_line_names_the_page_to_open(report_index, trained_settings, capsys):
+    making._show(report_index.parents[1], trained_settings)
+    *_, inspect, last = capsys.readouterr().out.splitlines()
+    assert last == f"open the report: {report_index}"
+    assert inspect.split("ave inspect ")[1].split()[0] in Corpus(report_index.parents[1])
