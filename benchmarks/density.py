@@ -33,7 +33,9 @@ def case(size: tuple[int, int], n_fixations: int, n_frames: int, target: float |
     rng = np.random.default_rng(n_fixations)
     frame = np.repeat(np.arange(n_frames), n_fixations)
     y_px, x_px = (rng.integers(0, length, frame.size) + 0.5 for length in VIDEO)
-    ours = partial(density_maps, frame, x_px, y_px, n_frames, video_size=VIDEO, out_size=size, sigma_px=SIGMA_PX)
+    maps = np.empty((n_frames, *size), np.float32)  # used again, as a build does
+    sizes: dict[str, Any] = {"video_size": VIDEO, "out_size": size, "sigma_px": SIGMA_PX}
+    ours = partial(density_maps, frame, x_px, y_px, n_frames, **sizes, out=maps)
     points = list(zip(np.split(x_px, n_frames), np.split(y_px, n_frames), strict=True))
     peer = Peer(partial(blurred, points, size), target=None if target is None else Target(target))
     return Case(
