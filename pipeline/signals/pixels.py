@@ -102,6 +102,6 @@ def split_planes(
     ((3, 5), (2, 3), [21, 22, 23])
     """
     chroma = _chroma_size(size)
-    ends = np.cumsum([math.prod(size), math.prod(chroma)])
-    y, cb, cr = np.split(picture, ends)
-    return y.reshape(size), cb.reshape(chroma), cr.reshape(chroma)
+    blue = math.prod(size)
+    red = blue + math.prod(chroma)
+    return picture[:blue].reshape(size), picture[blue:red].reshape(chroma), picture[red:].reshape(chroma)
