@@ -37,7 +37,7 @@ setup(
         "torch>=2.4",
         "soxr>=0.3",
         "py7zr>=1.1.4,<2",
-        "simplejpeg>=1.7",
+        "simplejpeg>=1.8",
         "safetensors>=0.4",
         "matplotlib>=3.8",
         "jinja2>=3.1",

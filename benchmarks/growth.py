@@ -106,7 +106,7 @@ def decoding_s(raw: Path, n_stimuli: int) -> float:
 
     def decode(number: int) -> None:
         for stream in STREAMS:
-            path = next((raw / "diem" / synthetic.name_of(number) / stream).iterdir())
+            path = next((raw / "diem" / synthetic.SMALL.name(number) / stream).iterdir())
             probe = [media.ffprobe_path(), "-v", "error", "-show_format", "-show_streams", "-of", "json", str(path)]
             output = ["-f", "rawvideo" if stream == "video" else "f32le", "pipe:1"]
             for command in (probe, [media.ffmpeg_path(), "-v", "error", "-threads", "1", "-i", str(path), *output]):

@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_build_options(plan)
     build = _add(commands, "build", "make what is not there yet", "ave build --raw raw --corpus diem --partial")
     _add_build_options(build)
+    build.add_argument("--profile", action="store_true", help="say at the end where the time went, stage by stage")
     build.add_argument("--shard", metavar="I/N", help="only part I of N (from 0), as a job of a queue's array")
     status = _add(commands, "status", "per stage and corpus: fresh, stale, missing or failed", "ave status", json=True)
     status.add_argument("--watch", action="store_true", help="follow the build that is at work there until it ends")

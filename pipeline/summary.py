@@ -67,3 +67,14 @@ def corpus_line(store: Path) -> str:
         f"{minutes:.1f} min, {sum(stimuli.column('n_fixations').to_pylist())} fixations; "
         f"rows in rejected.parquet: {refused or 'none'}"
     )
+
+
+def published_frames(store: Path) -> int:
+    """Frames of all published stimuli; 0 where nothing is published."""
+    import pyarrow.parquet as parquet
+
+    try:
+        with (store / "corpus" / "stimuli.parquet").open("rb") as table:
+            return sum(parquet.ParquetFile(table).read(["n_frames"]).column("n_frames").to_pylist())
+    except FileNotFoundError:
+        return 0

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from simplejpeg import encode_jpeg
 
 import pipeline
 from pipeline.errors import StoreError, UsageError
@@ -37,8 +38,8 @@ def write_stimulus(store: Path, name: str, *, anchor: str = "start", sigma_dva: 
     for folder in (*folders.values(), scratch):
         folder.mkdir(parents=True, exist_ok=True)
     times_s = [frame / RATE for frame in range(N_FRAMES + 2)]  # the video is longer than the gaze
-    pictures = (np.full((8, 10, 3), 5 * frame, np.uint8) for frame in range(N_FRAMES + 2))
-    write_frames(folders["frames"] / f"{name}.arrow", zip(times_s, pictures, strict=True), 92)
+    jpegs = (encode_jpeg(np.full((8, 10, 3), 5 * frame, np.uint8)) for frame in range(N_FRAMES + 2))
+    write_frames(folders["frames"] / f"{name}.arrow", zip(times_s, jpegs, strict=True))
     timeline = folders["timeline"] / f"{name}.json"
     facts = {"n_frames": N_FRAMES, "width_px": 64, "height_px": 48, "rate": [30000, 1001], "px_per_dva": 4.0}
     facts |= {"times_s": [float(t) for t in times_s[:N_FRAMES]], "sound_start_s": 0.0}

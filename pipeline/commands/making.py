@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.recipe.part import Part
 from pipeline.recipe.versions import in_words, renewable
 from pipeline.settings import Settings
 from pipeline.store import executors
+from pipeline.store.buildlog import LogReader, builder_pid, log_paths
 from pipeline.store.items import resolve
 from pipeline.store.places import cache_folder, is_remote
 
@@ -31,7 +33,27 @@ def build(arguments: Namespace) -> int:
         if kept:
             print(f"remembered from {arguments.store / 'settings.toml'}: {', '.join(kept)}", file=sys.stderr)
     part = Part.parse(arguments.shard) if arguments.shard else None
-    return make(arguments.store, asked_settings(arguments), arguments.executor, part, renewable(arguments.renew))
+    earlier = set(log_paths(arguments.store)) if arguments.profile else set()
+    status = make(arguments.store, asked_settings(arguments), arguments.executor, part, renewable(arguments.renew))
+    if arguments.profile:
+        print(_where_the_time_went(arguments.store, set(log_paths(arguments.store)) - earlier))
+    return status
+
+
+def _where_the_time_went(store: Path, logs: Iterable[Path]) -> str:
+    """The budget of the build that this process has just run; one line where it ran nothing."""
+    import psutil
+
+    from pipeline.store import budget
+    from pipeline.summary import published_frames
+
+    process = psutil.Process()
+    ours = [log for log in logs if builder_pid(log) == str(process.pid)]
+    budgets = budget.stage_budgets(event for log in ours for event in LogReader(log).read())
+    if not budgets:
+        return "nothing ran, so no time went anywhere"
+    total_s, cpu = time.time() - process.create_time(), process.cpu_times()
+    return budget.in_words(budgets, total_s, cpu.user + cpu.system, published_frames(store))
 
 
 def export(arguments: Namespace) -> int:

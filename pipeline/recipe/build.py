@@ -15,6 +15,7 @@ from pipeline.recipe.stages import STAGES, Stage
 from pipeline.recipe.view import View
 from pipeline.recipe.wanted import Wanted, Wiring
 from pipeline.settings import Settings
+from pipeline.store.cost import Cost, spent
 from pipeline.store.disk import write_text
 from pipeline.store.executors import Executor
 from pipeline.store.folders import Failure
@@ -71,12 +72,13 @@ class Build(View):
             with progress.stage(stage_name, corpus, n_items=n_items, n_kept=len(state.fresh)) as bar:
                 for failure in failures.values():
                     bar.item(failure.item, error=failure.message, tried=False)
-                for name, record, error in executor.imap(make, tasks):
+                for name, result, error in executor.imap(make, tasks):
                     if error is None:
+                        record, cost = result
                         made.add(name)
                         folder.add(record)
                         self.renewed.add((stage_name, record.item))
-                        bar.item(record.item, seconds=record.seconds, n_bytes=record.n_bytes)
+                        bar.item(record.item, seconds=record.seconds, n_bytes=record.n_bytes, cost=cost)
                     else:
                         failures[name] = self._failure(stage, corpus, name, error)
                         bar.item(f"{corpus}/{name}", error=str(error))
@@ -150,9 +152,11 @@ class Build(View):
         return Failure(stage.name, item, fingerprint, "bug", message, remedy, str(log))
 
 
-def make(task: ItemTask) -> ItemSummary:
+def make(task: ItemTask) -> tuple[ItemSummary, Cost]:
     """Make one item. What made it stays in its record: of a pooled item that is a lot, and nobody here needs it."""
-    return execute(task).summary()
+    before = spent()
+    summary = execute(task).summary()
+    return summary, spent().since(before)
 
 
 def _head(stage: Stage) -> dict[str, Any]:

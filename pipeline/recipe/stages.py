@@ -86,7 +86,7 @@ _TABLE = (
     ),
     Stage(
         "frames",
-        1,
+        2,
         "pipeline.features.frames:build_item",
         ("unpack",),
         {"height": "frame_height", "width": "frame_width", "jpeg_quality": "jpeg_quality"},

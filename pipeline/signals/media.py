@@ -9,7 +9,7 @@ Conventions
 the file, which is what ffmpeg's command line calls 0 when it reads all streams. Pictures and sound are both read with
 `-copyts` and shifted here by the same number. ffmpeg's own shift would not do: for MPEG streams it looks at
 the streams in use only, so a picture-only and a sound-only run of one file have different zeros.
-Times are exact (`Fraction`), sizes are (height, width), pictures are RGB uint8 as shown: rotated
+Times are exact (`Fraction`), sizes are (height, width), pictures are uint8 as shown: rotated
 as the file asks, sample aspect ratio not applied. Sound is float32, full scale 1.
 """
 
@@ -28,6 +28,7 @@ import numpy as np
 from pipeline.errors import MediaError, ToolError
 from pipeline.signals.child import Child, Limits, LineListener
 from pipeline.signals.notes import Log, Stamps
+from pipeline.signals.pixels import RGB, Pixels, resize
 from pipeline.signals.placing import place_blocks
 from pipeline.signals.probing import Probe, file_url, probe
 from pipeline.signals.tools import ffmpeg_path, ffprobe_path, tool_versions, version_at_least
@@ -73,11 +74,6 @@ except ImportError as error:
     ) from error
 check_builder(ffmpeg)
 
-# Bicubic with a = -0.5 (Keys; PIL's kernel, swscale's own default is -0.6), rounding that is the same on every CPU, and
-# chroma interpolated per pixel. Against decode + PIL bicubic: 45 to 57 dB on six real clips; without the last two
-# flags 39 to 44 dB, for 0.0 to 0.3 ms less per frame of 1 to 9 ms. fast_bilinear aliases (25 dB).
-SCALE_FLAGS = {"flags": "bicubic+accurate_rnd+full_chroma_int", "param0": 0, "param1": 0.5}
-
 NEWER_FFMPEG = "Fetch it again; if it plays elsewhere, set AVE_FFMPEG to a newer ffmpeg."
 REWRITE = "Rewrite the file (`ffmpeg -i FILE -c copy NEW`, or re-encode it) and look at where it was cut."
 
@@ -94,6 +90,7 @@ def read_frames(
     path: str | os.PathLike[str],
     size: tuple[int, int] = (256, 320),
     *,
+    pixels: Pixels = RGB,
     threads: int = 1,
     limits: Limits | None = None,
 ) -> FrameStream:
@@ -104,6 +101,8 @@ def read_frames(
     path : path
     size : (height, width)
         The picture is stretched to exactly this; its proportions are not kept.
+    pixels : Pixels
+        `pixels.RGB`, or the planes of a JPEG where the picture is to become one.
     threads : int
         Decoding threads. One is best where several videos are decoded at once.
     limits : Limits, optional
@@ -112,7 +111,7 @@ def read_frames(
     Returns
     -------
     stream : FrameStream
-        Yields (time on the container clock, picture uint8 [height, width, 3]).
+        Yields (time on the container clock, picture uint8 [height, width, 3], or as `pixels` tells).
 
     Raises
     ------
@@ -127,7 +126,7 @@ def read_frames(
         raise MediaError(
             f"{path.name}: has no moving picture, only sound.", remedy="Give the video file.", code="no-picture"
         )
-    return FrameStream(path, facts, size, threads, limits)
+    return FrameStream(path, facts, size, pixels, threads, limits)
 
 
 class FrameStream:
@@ -142,11 +141,14 @@ class FrameStream:
         None until the last picture has been read.
     """
 
-    def __init__(self, path: Path, facts: Probe, size: tuple[int, int], threads: int, limits: Limits | None):
+    def __init__(
+        self, path: Path, facts: Probe, size: tuple[int, int], pixels: Pixels, threads: int, limits: Limits | None
+    ):
         self._child: Child | None = None  # first: `__del__` looks at it even where the next lines fail
         self.probe = facts
         self.decoded: Decoded | None = None
-        self._path, self._size, self._threads, self._limits = path, size, threads, limits or Limits()
+        self._path, self._size, self._pixels = path, size, pixels
+        self._threads, self._limits = threads, limits or Limits()
         self._program = ffmpeg_path()
         # one picture out for each picture in, whatever its time; the option's name before 5.1 was vsync
         self._passthrough = "fps_mode" if version_at_least(self._program, 5, 1) else "vsync"
@@ -191,7 +193,7 @@ class FrameStream:
     def _read_picture(self) -> np.ndarray | None:
         if self._child is None:
             self._child = self._start()
-        picture = np.empty((*self._size, 3), np.uint8)
+        picture = np.empty(self._pixels.shape(self._size), np.uint8)
         n_read = self._child.read_into(picture.reshape(-1).data)
         if 0 < n_read < picture.nbytes:
             self._child.finish()
@@ -205,15 +207,16 @@ class FrameStream:
         return Child(command, self._path.name, on_line=self._log.hear, limits=self._limits, inherit=theirs)
 
     def _build_command(self, notes: int) -> list[str]:
-        height, width = self._size
         picture = ffmpeg.input(file_url(self._path), threads=self._threads)[str(self.probe.video_index)]
-        picture = picture.filter("scale", width, height, **SCALE_FLAGS).filter("settb", str(self.probe.time_base))
+        picture = resize(picture, self._size, self._pixels, self.probe.matrix)
+        picture = picture.filter("settb", str(self.probe.time_base))
         # "print" writes a line with the time stamp of each picture that has the key, hence "add"
         picture = picture.filter("metadata", "add", key="picture", value=1)
         picture = picture.filter("metadata", "print", key="picture", file=f"pipe:{notes}", direct=1)
         # ticks so fine that no two pictures fall on one; the default, one tick a frame, makes the muxer complain
         exact = {self._passthrough: "passthrough", "enc_time_base": "1:1000000"}
-        return _command(self._program, picture.output("pipe:1", format="rawvideo", pix_fmt="rgb24", **exact), "error")
+        raw = picture.output("pipe:1", format="rawvideo", pix_fmt=self._pixels.pix_fmt, **exact)
+        return _command(self._program, raw, "error")
 
     def _next_time_s(self) -> Fraction:
         stamp_s = self._stamps.next_s(self._limits.stall_s)

@@ -48,6 +48,8 @@ class Probe:
         As shown, after rotation; sample aspect ratio not applied.
     rotation_deg : int
         How far the stored picture is turned clockwise to be shown: 0 to 359.
+    matrix : str
+        Of the pictures' planes, in ffmpeg's words: "bt709", "smpte170m"; "" where the file does not say.
     sample_aspect : str
         Width to height of one pixel, "1:1" where the file does not say.
     rates : tuple of Fraction
@@ -71,6 +73,7 @@ class Probe:
     width_px: int = 0
     height_px: int = 0
     rotation_deg: int = 0
+    matrix: str = ""
     sample_aspect: str = "1:1"
     rates: tuple[Fraction, ...] = ()
     n_frames: int | None = None
@@ -151,6 +154,7 @@ def _picture_facts(stream: dict[str, Any]) -> dict[str, Any]:
         "width_px": size[1] if rotation_deg in (90, 270) else size[0],
         "height_px": size[0] if rotation_deg in (90, 270) else size[1],
         "rotation_deg": rotation_deg,
+        "matrix": stream.get("color_space", ""),
         "sample_aspect": aspect if aspect not in ("0:1", "N/A") else "1:1",
         "rates": tuple(Fraction(rate) for rate in claimed if not rate.startswith("0/") and not rate.endswith("/0")),
         "n_frames": int(stream["nb_frames"]) if stream.get("nb_frames", "").isdigit() else None,

@@ -7,8 +7,8 @@ clock), and beside them
 
     begin     host, pid, process_start, executor, asked (settings that are not the defaults), plan and its items in all
     progress  the fields of a `Tally`: when a stage begins, about once a second while it moves, and when it ends
-    item      stage, item, seconds, bytes, error (empty unless it failed)
-    stage     stage, corpus, done, failed, kept: it has ended
+    item      stage, item, seconds, bytes, cpu_s and tools_cpu_s (see `cost`), error (empty unless it failed)
+    stage     stage, corpus, seconds, done, failed, kept: it has ended
     note      text: something else a person was told
     end       word (done, failed, stopped, nothing to do), made, failed, seconds, error; a killed build has none
 

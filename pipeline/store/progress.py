@@ -24,6 +24,7 @@ from rich.console import Console
 
 from pipeline.store.bar import Bar
 from pipeline.store.buildlog import LogWriter
+from pipeline.store.cost import Cost
 from pipeline.store.tally import StageCount, Tally, ended_words, in_words
 
 TICK_S = 0.25  # how often somebody looks whether there is something to show
@@ -39,10 +40,20 @@ class StageProgress:
     def __init__(self, count: StageCount, log: Callable[..., None]):
         self._count, self._log, self._stage = count, log, count.tally().stage
 
-    def item(self, item: str, *, seconds: float = 0.0, n_bytes: int = 0, error: str = "", tried: bool = True) -> None:
+    def item(
+        self,
+        item: str,
+        *,
+        seconds: float = 0.0,
+        n_bytes: int = 0,
+        cost: Cost = Cost(),  # noqa: B008 - a tuple of numbers
+        error: str = "",
+        tried: bool = True,
+    ) -> None:
         """One item has finished, or failed with `error`; `tried` is False for one that could not be started."""
         self._count.add(item, seconds=seconds, n_bytes=n_bytes, failed=bool(error), tried=tried)
-        self._log("item", stage=self._stage, item=item, seconds=seconds, bytes=n_bytes, error=error)
+        spent = {"cpu_s": cost.own_s, "tools_cpu_s": cost.tools_s}
+        self._log("item", stage=self._stage, item=item, seconds=seconds, bytes=n_bytes, **spent, error=error)
 
 
 class Progress:
@@ -140,7 +151,8 @@ class Progress:
         if tally.done:
             self._tell(tally)
             self._print(f"{stage:<11}{corpus:<10}{ended_words(tally)}")
-        self.log("stage", stage=stage, corpus=corpus, done=tally.done, failed=tally.failed, kept=n_kept)
+        counts = {"done": tally.done, "failed": tally.failed, "kept": n_kept}
+        self.log("stage", stage=stage, corpus=corpus, seconds=tally.seconds, **counts)
 
     def look(self) -> None:
         """Show the running stage's numbers of this moment to everybody whose turn it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import pickle
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import simplejpeg
+from PIL import Image
 
 from pipeline.errors import MediaError, StoreError
 from pipeline.features import frames
@@ -20,6 +22,7 @@ from pipeline.schemas import FRAMES
 from pipeline.signals import media
 from pipeline.store.job import Job
 from tests.signals import flash_and_beep
+from tests.signals.test_media_frames import psnr_db
 
 FULL = {"height": 256, "width": 320, "jpeg_quality": 92}
 SMALL = {"height": 24, "width": 32, "jpeg_quality": 92}
@@ -106,6 +109,17 @@ class TestStage:
         decoded = np.stack([picture for _, picture in media.read_frames(path)])
         assert 10 * np.log10(255**2 / np.mean((stored.astype(np.float64) - decoded) ** 2)) > 35
 
+    def test_a_stored_picture_is_near_the_whole_one_resized_by_pil(self, shared_data: Path, tmp_path: Path):
+        """Within 1 dB of the best that this JPEG quality can do: PIL's own picture, encoded from RGB."""
+        path = shared_data / "videos" / "talk_webcam_640x480.mp4"
+        build(path, tmp_path / "out", FULL)
+        stored = frames.FrameFile(tmp_path / "out" / "frames.arrow").read(0, 41)[::20]
+        whole = [picture for _, picture in itertools.islice(media.read_frames(path, (480, 640)), 41)][::20]
+        for picture, large in zip(stored, whole, strict=True):
+            best = np.asarray(Image.fromarray(large).resize((320, 256), Image.Resampling.BICUBIC))
+            encoded = simplejpeg.encode_jpeg(best, FULL["jpeg_quality"], colorsubsampling="420", fastdct=False)
+            assert psnr_db(picture, best) > psnr_db(frames.decode_jpeg(encoded), best) - 1 > 38
+
     def test_lower_quality_takes_fewer_bytes(self, shared_data: Path, tmp_path: Path):
         path = shared_data / "videos" / "edge" / "short_park_640x480.mp4"
         high, _ = build(path, tmp_path / "high", FULL)
@@ -130,10 +144,10 @@ class TestStage:
         def pictures():
             for frame in range(200):
                 waiting.append(frame)
-                yield Fraction(frame, 25), noisy(frame)
+                yield Fraction(frame, 25), simplejpeg.encode_jpeg(noisy(frame))
 
         target = tmp_path / "frames.arrow"
-        clock_s = frames.write_frames(target, pictures(), 92)
+        clock_s = frames.write_frames(target, pictures())
         assert len(clock_s) == 200
         with pa.memory_map(str(target)) as file:
             reader = pa.ipc.open_file(file)
@@ -222,8 +236,8 @@ class TestFrameFile:
     @pytest.fixture
     def stored(self, tmp_path: Path) -> frames.FrameFile:
         """150 pictures, in batches of 64."""
-        pictures = ((Fraction(frame, 25), noisy(frame)) for frame in range(150))
-        frames.write_frames(tmp_path / "frames.arrow", pictures, 92)
+        jpegs = ((Fraction(frame, 25), simplejpeg.encode_jpeg(noisy(frame), 92)) for frame in range(150))
+        frames.write_frames(tmp_path / "frames.arrow", jpegs)
         return frames.FrameFile(tmp_path / "frames.arrow")
 
     @pytest.mark.parametrize(("start", "stop"), [(0, 1), (60, 70), (63, 129), (149, 150), (0, 150)])
@@ -237,7 +251,7 @@ class TestFrameFile:
     def test_jpegs_are_the_bytes_that_were_encoded_and_are_not_copied(self, stored: frames.FrameFile):
         jpeg = stored.jpegs(70, 71)[0]
         assert isinstance(jpeg, memoryview) and jpeg.readonly
-        assert bytes(jpeg) == simplejpeg.encode_jpeg(noisy(70), 92, "RGB", frames.CHROMA, fastdct=False)
+        assert bytes(jpeg) == simplejpeg.encode_jpeg(noisy(70), 92)
         assert simplejpeg.decode_jpeg_header(jpeg)[:2] == (24, 32)
 
     def test_jpegs_of_a_clip_lie_side_by_side(self, stored: frames.FrameFile):
@@ -259,7 +273,7 @@ class TestFrameFile:
         assert np.array_equal(again.read(0, 3), stored.read(0, 3))
 
     def test_no_frames_are_a_file_of_no_frames(self, tmp_path: Path):
-        assert frames.write_frames(tmp_path / "none.arrow", [], 92) == []
+        assert frames.write_frames(tmp_path / "none.arrow", []) == []
         assert len(frames.FrameFile(tmp_path / "none.arrow")) == 0
 
     def test_a_file_that_is_not_arrow(self, tmp_path: Path):

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
+from simplejpeg import encode_jpeg
 
 from pipeline.features.frames import FrameFile, write_frames
 from pipeline.recipe.stages import STAGES
@@ -140,7 +141,8 @@ def test_frames_encoded_otherwise_read_the_same_and_other_frames_do_not(tiny_sto
     frames = FrameFile(original)
     pictures = list(frames.read(0, len(frames)))
     for name, shift in (("same", 0), ("moved", 1)):
-        write_frames(tmp_path / f"{name}.arrow", zip(frames.times_s, np.roll(pictures, shift, 0), strict=True), quality)
+        jpegs = [encode_jpeg(picture, quality) for picture in np.roll(pictures, shift, 0)]
+        write_frames(tmp_path / f"{name}.arrow", zip(frames.times_s, jpegs, strict=True))
     assert not difference(leaf(original), leaf(tmp_path / "same.arrow"))
     assert "levels" in difference(leaf(original), leaf(tmp_path / "moved.arrow"))
 

@@ -258,3 +258,21 @@ def test_the_mean_of_a_video_is_the_mean_of_its_maps(out_size):
     mean = mean_density(frame, x, y, **picture)
     np.testing.assert_allclose(mean, expected, rtol=0, atol=1e-6 * expected.max())
     assert not mean_density([], [], [], **picture).any()
+
+
+def test_maps_written_into_memory_that_was_used_before_are_the_same():
+    sizes = {"video_size": (48, 64), "out_size": (12, 16), "sigma_px": 4.0}
+    points = [2, 0, 2], [10.0, 20.0, 63.5], [5.0, 47.0, 0.0]
+    memory = np.full((4, 12, 16), 7.0, np.float32)
+    maps = density_maps(*points, 4, **sizes, out=memory)
+    assert maps is memory
+    np.testing.assert_array_equal(maps, density_maps(*points, 4, **sizes))
+    assert maps[1].sum() == 0
+
+
+@pytest.mark.parametrize(
+    "out", [np.empty((3, 12, 16), np.float32), np.empty((4, 12, 16)), np.empty((4, 16, 12), np.float32).swapaxes(1, 2)]
+)
+def test_memory_that_does_not_fit_is_refused(out):
+    with pytest.raises(ValueError, match="out must be float32"):
+        density_maps([0], [1.0], [1.0], 4, video_size=(48, 64), out_size=(12, 16), sigma_px=4.0, out=out)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipeline.errors import MediaError
 from pipeline.signals import media
+from pipeline.signals.pixels import JPEG_PLANES, RGB, split_planes
 
 from . import flash_and_beep
 
@@ -48,7 +49,7 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         fake.chmod(0o755)
         monkeypatch.setenv("AVE_FFMPEG", str(fake))
         facts = media.Probe("mp4", Fraction(1, 2), 1.0, video_index=0, time_base=Fraction(1, 50))
-        return media.FrameStream(tmp_path / "clip.mp4", facts, (4, 5), 1, media.Limits(stall_s=1))
+        return media.FrameStream(tmp_path / "clip.mp4", facts, (4, 5), RGB, 1, media.Limits(stall_s=1))
 
     return stream
 
@@ -104,6 +105,37 @@ def test_pictures_are_turned_as_the_file_asks(tmp_path: Path, turn: int, bright_
     quarters = picture.reshape(2, 20, 2, 20, 3).mean(axis=(1, 3, 4))
     assert np.unravel_index(quarters.argmax(), (2, 2)) == bright_corner
     assert (facts.width_px, facts.height_px) == ((48, 64) if turn in (90, 270) else (64, 48))
+
+
+# What files hold, and what ffmpeg is told of it: their own planes, planes of another matrix, range or density, and RGB.
+TAGGED = {
+    "as most files": ("yuv420p", ()),
+    "BT.601, said": ("yuv420p", ("-colorspace", "smpte170m", "-color_range", "tv")),
+    "BT.709": ("yuv420p", ("-colorspace", "bt709", "-color_range", "tv")),
+    "full range": ("yuvj420p", ("-color_range", "pc")),
+    "chroma for each pixel": ("yuv444p", ()),
+    "ten bits": ("yuv420p10le", ()),
+    "RGB": ("bgr0", ()),
+    "grey": ("gray", ()),
+}
+
+
+@pytest.mark.parametrize("tag", TAGGED)
+@pytest.mark.parametrize("size", [(80, 140), (81, 141)], ids=str)
+def test_planes_are_the_same_colours_as_rgb(tmp_path: Path, tag: str, size: tuple[int, int]):
+    path = tmp_path / "bars.mkv"
+    pix_fmt, colours = TAGGED[tag]
+    source = ("-f", "lavfi", "-i", "smptebars=size=240x160:rate=10:duration=0.2")
+    ffmpeg(*source, *colours, "-c:v", "ffv1", "-pix_fmt", pix_fmt, path)
+    _, rgb = next(media.read_frames(path, size))
+    _, planes = next(media.read_frames(path, size, pixels=JPEG_PLANES))
+    y, cb, cr = (plane.astype(np.float64) for plane in split_planes(planes, size))
+    assert cb.shape == cr.shape == ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    whole = [np.repeat(np.repeat(plane, 2, 0), 2, 1)[: size[0], : size[1]] - 128 for plane in (cb, cr)]
+    seen = np.stack([y + 1.402 * whole[1], y - 0.344136 * whole[0] - 0.714136 * whole[1], y + 1.772 * whole[0]], axis=2)
+    bars = np.s_[24, (np.arange(7) * size[1] / 7 + size[1] / 14).astype(int)]  # the middle of each
+    assert np.abs(np.clip(seen, 0, 255) - rgb)[bars].max() <= 4
+    assert np.ptp(rgb[bars].astype(int)) > 150
 
 
 def test_odd_sizes_lose_no_row(tmp_path: Path):

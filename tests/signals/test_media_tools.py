@@ -14,6 +14,7 @@ import pytest
 from pipeline.errors import MediaError, ToolError
 from pipeline.signals import media, tools
 from pipeline.signals.child import Child, Limits
+from pipeline.signals.pixels import RGB
 
 
 def script(path: Path, *lines: str) -> Path:
@@ -118,7 +119,7 @@ def test_a_hanging_ffmpeg_is_killed_with_its_child(tmp_path: Path, monkeypatch: 
     hanging = script(tmp_path / "ffmpeg", f'echo $$ > "{pids}"', f'sleep 300 & echo $! >> "{pids}"', "wait")
     monkeypatch.setenv("AVE_FFMPEG", str(hanging))
     stream = media.FrameStream(
-        tmp_path / "clip.mp4", media.Probe("mp4", Fraction(0), 1.0, video_index=0), (4, 4), 1, Limits(stall_s=0.5)
+        tmp_path / "clip.mp4", media.Probe("mp4", Fraction(0), 1.0, video_index=0), (4, 4), RGB, 1, Limits(stall_s=0.5)
     )
     started = time.monotonic()
     with pytest.raises(MediaError, match=r"clip\.mp4: ffmpeg gave no sign of life for 0\.5 s and was killed") as caught:

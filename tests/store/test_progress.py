@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from pipeline.store.cost import Cost
 from pipeline.store.progress import LINE_EVERY_S, Progress, ticking
 from pipeline.store.tally import Tally
 from tests.store.test_tally import Clock
@@ -68,17 +69,19 @@ def test_the_log_the_listener_and_the_terminal_show_the_same_numbers(tmp_path):
 
 
 def test_items_and_stages_are_logged_one_line_each(tmp_path):
-    progress, _, path = make(tmp_path)
+    progress, clock, path = make(tmp_path)
     with progress.stage("density", "diem", n_items=2, n_kept=1) as stage:
-        stage.item("diem/a", seconds=0.5, n_bytes=7)
+        stage.item("diem/a", seconds=0.5, n_bytes=7, cost=Cost(0.25, 1.5))
         stage.item("diem/b", error="broken")
+        clock.now_s += 2.0
     with progress.stage("shards", "diem", n_items=0, n_kept=3):
         pass
+    density = {"event": "item", "stage": "density"}
     assert events(path, "item", "stage") == [
-        {"event": "item", "stage": "density", "item": "diem/a", "seconds": 0.5, "bytes": 7, "error": ""},
-        {"event": "item", "stage": "density", "item": "diem/b", "seconds": 0.0, "bytes": 0, "error": "broken"},
-        {"event": "stage", "stage": "density", "corpus": "diem", "done": 2, "failed": 1, "kept": 1},
-        {"event": "stage", "stage": "shards", "corpus": "diem", "done": 0, "failed": 0, "kept": 3},
+        density | {"item": "diem/a", "seconds": 0.5, "bytes": 7, "cpu_s": 0.25, "tools_cpu_s": 1.5, "error": ""},
+        density | {"item": "diem/b", "seconds": 0, "bytes": 0, "cpu_s": 0, "tools_cpu_s": 0, "error": "broken"},
+        {"event": "stage", "stage": "density", "corpus": "diem", "seconds": 2.0, "done": 2, "failed": 1, "kept": 1},
+        {"event": "stage", "stage": "shards", "corpus": "diem", "seconds": 0.0, "done": 0, "failed": 0, "kept": 3},
     ]
     assert said(progress).count("\n") == 1, "a stage in which nothing ran has nothing to say"
 

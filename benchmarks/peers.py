@@ -1,0 +1,59 @@
+"""Checkouts of public code to measure beside: which project a folder is, and a module out of it.
+
+Nothing of a peer is copied into this project. A checkout is given with `--peer DIR`, once for each, and is known by the
+files that it holds.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from unittest import mock
+
+# Files that only this project's checkout has, relative to its root.
+MARKS = {
+    "DAVE": ("predict.py", "utils/mel_features.py", "utils/resnet3D.py"),
+    "ViNet": ("loss.py", "model.py", "model_utils.py"),
+    "STAViS": ("datasets/saliency_db.py",),
+}
+
+
+def recognise(folders: Iterable[Path]) -> dict[str, Path]:
+    """Which project each folder is a checkout of.
+
+    Raises
+    ------
+    SystemExit
+        If a folder is none that we know.
+    """
+    found = {}
+    for folder in folders:
+        names = [name for name, marks in MARKS.items() if all((folder / mark).is_file() for mark in marks)]
+        if not names:
+            known = "; ".join(f"{name} ({', '.join(marks)})" for name, marks in MARKS.items())
+            raise SystemExit(f"{folder}: a checkout of no project that is known here. Known by their files: {known}.")
+        found[names[0]] = folder
+    return found
+
+
+def load(path: Path, *, stand_ins: Sequence[str] = (), beside: Mapping[str, Path] | None = None) -> ModuleType:
+    """A peer's file as a module.
+
+    Parameters
+    ----------
+    path : Path
+    stand_ins : sequence of str
+        Modules that the file imports and the measured part does not use.
+    beside : dict of str to Path, optional
+        Its own modules that it imports by these names.
+    """
+    spec = importlib.util.spec_from_file_location(f"peer_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    companions = {name: load(file, stand_ins=stand_ins) for name, file in (beside or {}).items()}
+    with mock.patch.dict(sys.modules, {**{name: mock.MagicMock() for name in stand_ins}, **companions}):
+        spec.loader.exec_module(module)
+    return module
