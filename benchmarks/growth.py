@@ -1,9 +1,10 @@
-"""How a build grows with the number of stimuli: fresh, with nothing to do, and after one source file has changed.
+"""How things grow with the number of stimuli: a build fresh, with nothing to do, after one change; export and score.
 
     python -m benchmarks.growth --stimuli 100 1000 10000 [--store DIR] [--executor pool:2]
 
 For each number, a raw release of so many short stimuli is written (see `synthetic`) and built through `ave build` by
-processes of their own: once fresh, then several times with nothing to do, then with one observer's gaze changed. CPU
+processes of their own: once fresh, then several times with nothing to do, then with one observer's gaze changed, and
+exported to shards, fresh and again. Scored are made-up maps of as many videos of 6 frames (see `scoring`). CPU
 seconds are the main process's own, and tell more than wall seconds where others share the machine. Memory is the
 largest resident set that was sampled, of the main process and of its largest worker.
 
@@ -28,7 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import synthetic
+from benchmarks import scoring, synthetic
 from benchmarks.whole import Run, ave
 from pipeline.signals import media
 
@@ -49,6 +50,9 @@ class Growth:
     no_op_limit_s: float
     one_changed: Run
     ran: dict[str, int]
+    export: Run
+    export_again: Run
+    score: Run
 
 
 def main() -> None:
@@ -93,7 +97,18 @@ def measure(home: Path, n_stimuli: int, executor: str) -> Growth:
         no_op_limit_s=statistics.median(stats),
         one_changed=one_changed,
         ran=items_of_last_build(store),
+        export=ave("export", "--store", str(store), "--format", "wds"),
+        export_again=ave("export", "--store", str(store), "--format", "wds"),
+        score=score(home / "score", n_stimuli, executor),
     )
+
+
+def score(folder: Path, n_stimuli: int, executor: str) -> Run:
+    """Run `ave score` on maps of so many videos, by a store that holds nothing but their tables."""
+    shutil.rmtree(folder, ignore_errors=True)
+    scoring.write_corpus(folder / "corpus", n_stimuli, synthetic.SMALL.n_frames, synthetic.SMALL.observers)
+    scoring.write_maps(folder / "maps.parquet", n_stimuli, synthetic.SMALL.n_frames)
+    return ave("score", str(folder / "maps.parquet"), "--store", str(folder), "--executor", executor)
 
 
 def build(store: Path, *options: str) -> Run:
@@ -141,6 +156,9 @@ def show(found: Growth, earlier: Growth | None) -> None:
     print(f"    stat of every file {_beside(found.no_op, found.no_op_limit_s)}")
     print(f"  one changed  {_told(found.one_changed, earlier and earlier.one_changed)}")
     print(f"    ran {', '.join(f'{count} {stage}' for stage, count in found.ran.items())}")
+    print(f"  export       {_told(found.export, earlier and earlier.export)}")
+    print(f"    again      {_told(found.export_again, earlier and earlier.export_again)}")
+    print(f"  score        {_told(found.score, earlier and earlier.score)}", flush=True)
 
 
 def _told(run: Run, earlier: Run | None) -> str:
