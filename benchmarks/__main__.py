@@ -20,7 +20,7 @@ from benchmarks import peers
 from benchmarks.harness import Asked, Disagreement, Row, table
 
 # In the order of the target table; each is a module with `rows(asked)`.
-NAMES = ("density",)
+NAMES = ("frames", "density", "sound", "clips", "metrics", "models")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
