@@ -52,7 +52,7 @@ class Made:
 def rows(asked: Asked) -> Iterator[Row]:
     """Single clips, then all clips of a video in order."""
     with tempfile.TemporaryDirectory() as folder:
-        made = make(Path(folder), 64 if asked.quick else 132)
+        made = make(Path(folder), 64 if asked.quick else inputs.N_FRAMES)
         n_frames = len(made.pictures)
         yield from measure("clips", single_case(made, range(FRAMES, n_frames, 24)), asked.rounds)
         stream = stream_case(made, n_frames)
@@ -69,7 +69,7 @@ def make(folder: Path, n_frames: int) -> Made:
     for each in (small, full, folder / "shards"):
         each.mkdir()
     resized = []
-    for frame, picture in zip(range(n_frames), inputs.full_pictures(path), strict=False):
+    for frame, picture in enumerate(inputs.full_pictures(path, n_frames)):
         picture.save(full / f"{frame + 1:07d}.jpg", quality=FULL_SIZE_QUALITY)
         resized.append(np.asarray(picture.resize(SIZE[::-1], Image.Resampling.BICUBIC)))
         Image.fromarray(resized[-1]).save(small / f"{frame + 1:07d}.jpg", quality=DAVE_QUALITY)
@@ -106,7 +106,7 @@ def write_shards(folder: Path, out: Path, n_frames: int, split: str = "train") -
         files[role] = folder / f"{role}.npy"
         np.save(files[role], array)
     files["frames"] = folder / "frames.arrow"
-    licence = {key: "none" for key in ("title", "licence", "terms", "citation", "homepage")}
+    licence = dict.fromkeys(("title", "licence", "terms", "citation", "homepage"), "none")
     build_item(
         Job(
             "shards",

@@ -6,8 +6,8 @@ A *case* is one input and everybody who works on it. Before anything is timed ea
 `agree` looks at what they returned; if it raises, nothing is timed. Then come the rounds: in each, everybody runs in
 turn, so that whatever else the machine does falls on all of them. A *row* sets ours beside one peer or limit. Its ratio
 is the median of the rounds' own ratios: peer / ours beside a peer (how many times faster we are, "at least"),
-ours / limit beside a limit ("at most"). Times are per unit of work. The clock is the processor's seconds of this process
-(`time.process_time`) and, where a case starts programs, of those too (`with_children`): on a shared machine they tell
+ours / limit beside a limit ("at most"). Times are per unit of work, by the processor's clock of this process
+(`time.process_time`) and, where a case starts programs, of those too (`with_children`): on a shared machine that tells
 more than the wall's. A row may hold another quantity than time, such as an error in milliseconds: its target has a unit
 and judges our own value, and there is no ratio.
 """

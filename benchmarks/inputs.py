@@ -16,7 +16,7 @@ from pipeline.signals import media
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "videos" / "animation_bunny_surround_1280x720.mp4"
 VIDEO = (720, 1280)
-MADE_FRAMES, MADE_RATE = 132, Fraction(25)  # as many as the shared one has
+N_FRAMES, RATE = 132, Fraction(25)  # of the shared one, and of the made one
 
 
 def video(folder: Path) -> tuple[Path, str]:
@@ -24,7 +24,7 @@ def video(folder: Path) -> tuple[Path, str]:
     if SHARED.is_file():
         return SHARED, "real 720p"
     path = folder / "made_1280x720.mp4"
-    write_video(path, drifting(MADE_FRAMES), MADE_RATE, VIDEO, codec="h264")
+    write_video(path, drifting(N_FRAMES), RATE, VIDEO, codec="h264")
     return path, "made 720p"
 
 
@@ -44,16 +44,14 @@ def _patches(rng: np.random.Generator, rows: int) -> NDArray[np.uint8]:
     return (grey + colour).astype(np.uint8)
 
 
-def full_pictures(path: Path, every: int = 1) -> Iterator[Image.Image]:
-    """Frames 0, every, 2 every … of a 720p video, decoded and nothing else."""
-    command = [media.ffmpeg_path(), "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
+def full_pictures(path: Path, n_frames: int = N_FRAMES) -> Iterator[Image.Image]:
+    """The first frames of a 720p video, decoded and nothing else."""
+    command = [media.ffmpeg_path(), "-v", "error", "-i", str(path), "-frames:v", str(n_frames)]
+    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        frame = 0
         while content := process.stdout.read(VIDEO[0] * VIDEO[1] * 3):
-            if frame % every == 0:
-                yield Image.frombytes("RGB", VIDEO[::-1], content)
-            frame += 1
+            yield Image.frombytes("RGB", VIDEO[::-1], content)
 
 
 def psnr_db(pictures: NDArray, truth: NDArray) -> float:
