@@ -37,7 +37,8 @@ def rows(asked: Asked) -> Iterator[Row]:
 
 def case(path: Path, what: str, folder: Path) -> Case:
     """What each returns is every twelfth picture."""
-    pictures = [picture.resize(SIZE[::-1], Image.Resampling.BICUBIC) for picture in inputs.full_pictures(path)]
+    full = inputs.full_pictures(path)
+    pictures = [np.asarray(picture.resize(SIZE[::-1], Image.Resampling.BICUBIC)) for picture in full]
     peers = {
         "full-size jpg, PIL": Peer(partial(by_full_size_files, path, folder), Target(4.5)),
         ALONE: Peer(partial(decode_alone, path), LIMIT),
