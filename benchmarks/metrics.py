@@ -2,8 +2,8 @@
 
 Conventions
 -----------
-Everybody scores the same few frames, one after the other (torch: all at once). Arrays are given as they come: checks
-are part of the time. Before anything is timed, the scores have to agree.
+Everybody scores the same few frames, one after the other (torch: all at once). Arrays are given as they come, to MATLAB
+code in float64: checks are part of the time. Before anything is timed, the scores have to agree.
 
 The textbook is what the definitions say, written with NumPy and SciPy the way public codes are: whole maps in float64,
 a loop over fixations for the areas. It computes all seven, to 1e-9 of ours. ViNet's `loss.py` gives five in float32
@@ -71,11 +71,10 @@ class Frame:
         return self.saliency, self.fixations, self.density, self.negatives, self.baseline
 
     def as_doubles(self) -> dict[str, NDArray]:
-        """As MATLAB code likes them; 8-bit maps stay 8 bit."""
-        saliency = self.saliency if self.saliency.dtype == np.uint8 else self.saliency.astype(np.float64)
-        counts = {"fixations": self.fixations, "negatives": self.negatives}
-        maps = {"density": self.density, "baseline": self.baseline}
-        return {"saliency": saliency, **{name: each.astype(np.float64) for name, each in {**counts, **maps}.items()}}
+        """As MATLAB code needs them: its InfoGain divides 8-bit numbers into zeros and ones."""
+        pictures: dict[str, NDArray] = {"saliency": self.saliency, "fixations": self.fixations, "density": self.density}
+        pictures |= {"negatives": self.negatives, "baseline": self.baseline}
+        return {name: each.astype(np.float64) for name, each in pictures.items()}
 
 
 def rows(asked: Asked) -> Iterator[Row]:
