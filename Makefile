@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-for-tests
 
-.PHONY: demo test lint screenshots clean
+.PHONY: demo test lint bench screenshots clean
 
 $(STAMP): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,9 @@ lint: $(STAMP)  ## ruff, mypy and the import contract alone
 
 screenshots: demo  ## the pictures of the README, of that demo; needs a Chromium
 	$(BIN)/python docs/screenshots.py demo
+
+bench: $(STAMP)  ## the quick benchmarks beside peers and limits, under three minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks --quick
 
 clean:  ## the environment and the demo store
 	rm -rf $(VENV) demo

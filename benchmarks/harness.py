@@ -6,12 +6,15 @@ A *case* is one input and everybody who works on it. Before anything is timed ea
 `agree` looks at what they returned; if it raises, nothing is timed. Then come the rounds: in each, everybody runs in
 turn, so that whatever else the machine does falls on all of them. A *row* sets ours beside one peer or limit. Its ratio
 is the median of the rounds' own ratios: peer / ours beside a peer (how many times faster we are, "at least"),
-ours / limit beside a limit ("at most"). Times are per unit of work. The clock is the wall's, or the processor's
-where a case runs in one thread of this process, which tells more on a shared machine.
+ours / limit beside a limit ("at most"). Times are per unit of work, by the processor's clock of this process
+(`time.process_time`) and, where a case starts programs, of those too (`with_children`): on a shared machine that tells
+more than the wall's. A row may hold another quantity than time, such as an error in milliseconds: its target has a unit
+and judges our own value, and there is no ratio.
 """
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 Call = Callable[[], Any]
-AT_LEAST_S = 0.02  # what is quicker is repeated within a round
+AT_LEAST_S = 0.05  # what is quicker is repeated within a round; its first call finds cold memory
 
 
 class Disagreement(Exception):
@@ -47,17 +50,35 @@ class Asked:
 
 @dataclass(frozen=True)
 class Target:
-    """What a ratio should be: at least so much beside a peer, at most so much beside a limit."""
+    """What a ratio should be: at least so much beside a peer, at most so much beside a limit.
 
-    value: float
+    Attributes
+    ----------
+    value : float or None
+        None beside a limit that nobody has to come near.
+    limit : bool
+        "At most", and the ratio is ours / limit.
+    unit : str
+        Where there is one, the target is for our own value in this unit and not for the ratio.
+    """
+
+    value: float | None
     limit: bool = False
+    unit: str = ""
 
-    def met(self, ratio: float) -> bool:
-        """Whether a ratio reaches it."""
-        return ratio <= self.value if self.limit else ratio >= self.value
+    def met(self, found: float) -> bool | None:
+        """Whether what was found reaches it; None if nothing has to."""
+        if self.value is None:
+            return None
+        return found <= self.value if self.limit else found >= self.value
 
     def __str__(self) -> str:
-        return f"{'<=' if self.limit else '>='} {self.value:g}x"
+        if self.value is None:
+            return "limit"
+        return f"{'<=' if self.limit else '>='} {self.value:g}" + (f" {self.unit}" if self.unit else "x")
+
+
+LIMIT = Target(None, limit=True)
 
 
 @dataclass(frozen=True)
@@ -100,7 +121,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """Ours beside one peer or limit; times round by round, in `unit`."""
+    """Ours beside one peer or limit; times, or another quantity, round by round, in `unit`."""
 
     benchmark: str
     what: str
@@ -112,8 +133,10 @@ class Row:
     agreement: str
 
     @property
-    def ratio(self) -> float:
-        """Median over the rounds: theirs / ours, or ours / theirs beside a limit."""
+    def ratio(self) -> float | None:
+        """Median over the rounds: theirs / ours, or ours / theirs beside a limit; None where our value is judged."""
+        if self.target is not None and self.target.unit:
+            return None
         ratios = [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
         if self.target is not None and self.target.limit:
             ratios = [1 / ratio for ratio in ratios]
@@ -122,7 +145,10 @@ class Row:
     @property
     def met(self) -> bool | None:
         """None where there is no target."""
-        return None if self.target is None else self.target.met(self.ratio)
+        if self.target is None:
+            return None
+        ratio = self.ratio
+        return self.target.met(statistics.median(self.ours) if ratio is None else ratio)
 
     def as_json(self) -> dict[str, Any]:
         """Everything that a later comparison needs."""
@@ -174,6 +200,12 @@ def _timed(call: Call, repeats: int, clock: Callable[[], float]) -> float:
     return clock() - started
 
 
+def with_children() -> float:
+    """Processor seconds of this process and of all programs that it has started and waited for."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in spent)
+
+
 def table(rows: Sequence[Row]) -> str:
     """The rows as text, one a line: ours, the peer, the ratio, the target, and whether it is met."""
     head = ("benchmark", "input", "beside", "unit", "ours", "theirs", "ratio", "target", "met", "agreement")
@@ -186,8 +218,14 @@ def _cells(row: Row) -> tuple[str, ...]:
     met = {True: "yes", False: "NO", None: ""}[row.met]
     target = "" if row.target is None else str(row.target)
     times = _span(row.ours), _span(row.theirs)
-    return (row.benchmark, row.what, row.peer, row.unit, *times, f"{row.ratio:.3g}x", target, met, row.agreement)
+    ratio = "" if row.ratio is None else f"{row.ratio:.3g}x"
+    return (row.benchmark, row.what, row.peer, row.unit, *times, ratio, target, met, row.agreement)
 
 
 def _span(times: Sequence[float]) -> str:
-    return f"{statistics.median(times):.3g} ({min(times):.3g}-{max(times):.3g})"
+    middle, least, most = (f"{time:,.0f}" if time >= 1000 else f"{time:.3g}" for time in _middle_and_ends(times))
+    return middle if least == most else f"{middle} ({least}-{most})"
+
+
+def _middle_and_ends(times: Sequence[float]) -> tuple[float, float, float]:
+    return statistics.median(times), min(times), max(times)

@@ -1,50 +1,56 @@
-"""How long a frame's scores take: ours in one call, beside a textbook and beside the public Python of a paper.
-
-    python -m benchmarks.metrics [--peer DIR] [--rounds 9] [--fixations 60]
+"""The seven scores of a frame: ours in one call, beside a textbook, the papers' Python and MATLAB, and pysaliency.
 
 Conventions
 -----------
-A line a peer, size and dtype of the map: milliseconds a frame, median and range over the rounds, and how many times as
-long as ours (median of the rounds' ratios; everything in a round is timed in turn). Milliseconds are the processor's,
-which tell more than the clock's where others share the machine; those of a GPU are the clock's. Arrays are given as
-they come: checks are part of the time. Before anything is timed, the scores have to agree.
+Everybody scores the same few frames, one after the other (torch: all at once). Arrays are given as they come, to MATLAB
+code in float64: checks are part of the time. Before anything is timed, the scores have to agree.
 
 The textbook is what the definitions say, written with NumPy and SciPy the way public codes are: whole maps in float64,
-a loop over fixations for the areas. It computes all seven, to 1e-9 of ours.
-DIR is a checkout of ViNet (github.com/samyak0210/ViNet): its `loss.py` is loaded from there and gives five (NSS,
-AUC-Judd, CC, SIM, KLD) in float32. It agrees as far as its definitions do, see `vinet_agrees`.
-torch is `metrics_torch`, a batch of frames in seven calls, on the GPU where there is one; the time is a frame's.
+a loop over fixations for the areas. It computes all seven, to 1e-9 of ours. ViNet's `loss.py` gives five in float32
+(no sAUC, no information gain), its checkout's MATLAB code under Octave all seven, pysaliency, where it is importable,
+all but the information gain. They agree as far as their definitions do, see `definitions_agree`.
+torch is `metrics_torch`, on the GPU where there is one.
 """
 
 from __future__ import annotations
 
-import argparse
+import importlib
 import importlib.util
 import math
-import os
-import platform
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
+from benchmarks import octave, peers
+from benchmarks.harness import Asked, Case, Disagreement, Peer, Row, Target, measure
 from pipeline.evaluate import metrics_torch
 from pipeline.evaluate.frame_scores import score_frame
 
+FIXATIONS = 60
 SIZES = [(32, 40), (256, 320), (720, 1280)]
 DTYPES = {"float32": np.float32, "8 bit": np.uint8}
-BATCH = 8  # frames at once, in torch
-AT_LEAST_S = 0.02  # a measurement repeats what is quicker
+# at least so many times the speed of ViNet's five, and of the MATLAB code's seven
+TARGETS = {(256, 320): (Target(2.8), Target(30.0)), (720, 1280): (Target(2.8), Target(15.0))}
 UNUSED = ("cv2", "torchvision", "torchvision.models")  # what ViNet's file imports and its metrics do not need here
+EXACT = 1e-9
+TEXTBOOK, VINET, PYSALIENCY, OCTAVE, TORCH = (
+    "textbook",
+    "ViNet loss.py, five",
+    "pysaliency, six",
+    "MATLAB code",
+    "torch",
+)
 
 Scores = Mapping[str, float]
 
@@ -64,58 +70,120 @@ class Frame:
         """In the order that `score_frame` takes them."""
         return self.saliency, self.fixations, self.density, self.negatives, self.baseline
 
+    def as_doubles(self) -> dict[str, NDArray]:
+        """As MATLAB code needs them: its InfoGain divides 8-bit numbers into zeros and ones."""
+        pictures: dict[str, NDArray] = {"saliency": self.saliency, "fixations": self.fixations, "density": self.density}
+        pictures |= {"negatives": self.negatives, "baseline": self.baseline}
+        return {name: each.astype(np.float64) for name, each in pictures.items()}
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure and print, a block for each size and dtype."""
-    parser = argparse.ArgumentParser(description="Milliseconds a frame of the seven scores, beside peers.")
-    parser.add_argument("--peer", type=Path, help="checkout of ViNet; without it, the textbook alone")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--fixations", type=int, default=60)
-    asked = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    vinet = None if asked.peer is None else load_vinet(asked.peer)
+
+def rows(asked: Asked) -> Iterator[Row]:
+    """A row for each size, kind of number and peer."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
-    threads = os.environ.get("OMP_NUM_THREADS", "unset")
-    print(
-        f"{platform.machine()}, OMP_NUM_THREADS {threads}; NumPy {np.__version__}, torch {torch.__version__} on {where}"
-    )
-    print(f"{asked.fixations} fixations, {asked.rounds} rounds\n{'':<34}{'ms a frame':>12}{'range':>18}{'ratio':>8}")
-    for size in SIZES:
-        for name, dtype in DTYPES.items():
-            frames = [frame_of(size, asked.fixations, dtype, seed) for seed in range(BATCH)]
-            measured = measure(frames, vinet, device, asked.rounds)
-            show(f"{size[0]} x {size[1]}, {name}", measured)
+    with tempfile.TemporaryDirectory() as folder:
+        server = open_octave(asked, Path(folder))
+        try:
+            for size in SIZES:
+                for name, dtype in list(DTYPES.items())[: 1 if asked.quick else None]:
+                    frames = [frame_of(size, FIXATIONS, dtype, seed) for seed in range(2 if asked.quick else 4)]
+                    what = f"{size[0]} x {size[1]}, {name}, N = {FIXATIONS}"
+                    for case in cases(what, frames, asked, server, device):
+                        yield from measure("metrics", case, asked.rounds)
+        finally:
+            if server is not None:
+                server.close()
 
 
-def measure(frames: Sequence[Frame], vinet: Any, device: torch.device, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds a frame of everything that there is, round by round, once all agree on every frame."""
-    for frame in frames:
-        ours = score_frame(*frame.pictures)
-        agrees("textbook", textbook(frame), ours, 1e-9)
-        if vinet is not None:
-            vinet_agrees(vinet_scores(vinet, vinet_input(frame)), ours, frame)
+def open_octave(asked: Asked, folder: Path) -> octave.Octave | None:
+    """The MATLAB code of ViNet's checkout, if it and Octave are there."""
+    if "ViNet" not in asked.peers:
+        return None
+    if octave.program() is None:
+        print("metrics: without Octave, so beside no MATLAB code", file=sys.stderr)
+        return None
+    return octave.Octave(asked.peers["ViNet"] / "code_for_Metrics", folder)
+
+
+def cases(
+    what: str, frames: Sequence[Frame], asked: Asked, server: octave.Octave | None, device: torch.device
+) -> Iterator[Case]:
+    """Python in this process; Octave, whose own processor seconds are added; torch, by the wall's clock on a GPU."""
+    ours = partial(each_of, lambda frame: score_frame(*frame.pictures), frames)
+    vinet_target, octave_target = TARGETS.get(frames[0].saliency.shape, (None, None))
+    common: dict[str, Any] = {
+        "what": what,
+        "ours": ours,
+        "agree": partial(agree, frames),
+        "unit": "ms/frame",
+        "work": len(frames),
+    }
+    others = {TEXTBOOK: Peer(partial(each_of, textbook, frames))}
+    if "ViNet" in asked.peers:
+        vinet = load_vinet(asked.peers["ViNet"])
+        given = [vinet_input(frame) for frame in frames]
+        others[VINET] = Peer(partial(each_of, partial(vinet_scores, vinet), given), vinet_target)
+    if importlib.util.find_spec("pysaliency"):  # not a dependency, but where it is
+        others[PYSALIENCY] = Peer(partial(each_of, load_pysaliency(), frames))
+    yield Case(peers=others, **common)
+    if server is not None:
+        server.take([frame.as_doubles() for frame in frames])
+        clock = partial(_with_octave, server)
+        yield Case(peers={OCTAVE: Peer(server.scores, octave_target)}, clock=clock, **common)
     pictures = zip(*(frame.pictures for frame in frames), strict=True)
     batch = [torch.from_numpy(np.stack(each)).to(device) for each in pictures]
-    for name, scores in torch_scores(batch).items():
-        for frame, score in zip(frames, scores.tolist(), strict=True):
-            agrees("torch", {name: score}, score_frame(*frame.pictures), 1e-9)
-    frame = frames[0]
-    actions: dict[str, Callable[[], object]] = {
-        "ours, seven": lambda: score_frame(*frame.pictures),
-        "textbook, seven": lambda: textbook(frame),
-    }
-    if vinet is not None:
-        given = vinet_input(frame)
-        actions["ViNet, five"] = lambda: vinet_scores(vinet, given)
-    actions[f"torch, seven, {len(frames)} frames"] = lambda: torch_scores(batch)
-    found: dict[str, list[float]] = {name: [] for name in actions}
-    for _ in range(rounds):
-        for name, action in actions.items():
-            by_torch = name.startswith("torch")
-            clock = gpu_clock if by_torch and device.type == "cuda" else time.process_time
-            found[name].append(1000 * seconds(action, clock) / (len(frames) if by_torch else 1))
-    return found
+    by_torch = {TORCH: Peer(partial(torch_scores, batch))}
+    yield Case(peers=by_torch, clock=gpu_clock if device.type == "cuda" else time.process_time, **common)
+
+
+def _with_octave(server: octave.Octave) -> float:
+    return time.process_time() + server.cpu_s()
+
+
+def each_of(score: Callable[[Any], Scores], frames: Sequence[Any]) -> list[Scores]:
+    """The scores of every frame."""
+    return [score(frame) for frame in frames]
+
+
+def agree(frames: Sequence[Frame], made: Mapping[str, Any]) -> str:
+    """Exact where the definitions are ours, else as near as they are."""
+    told = []
+    for name, scores in made.items():
+        if name == "ours":
+            continue
+        for frame, theirs, ours in zip(frames, scores, made["ours"], strict=True):
+            if name in (TEXTBOOK, TORCH):
+                near(name, theirs, ours, EXACT)
+            else:
+                definitions_agree(name, theirs, ours, frame)
+        errors = [
+            abs(theirs[key] - ours[key]) for theirs, ours in zip(scores, made["ours"], strict=True) for key in theirs
+        ]
+        told.append(f"{name.split()[0].rstrip(',')} {max(errors):.0e}")
+    return ", ".join(told)
+
+
+def definitions_agree(name: str, theirs: Scores, ours: Scores, frame: Frame) -> None:
+    """NSS by N - 1 (not pysaliency); lines between fixations for the area, ViNet's off by one pixel; float32 (ViNet).
+
+    The MATLAB shuffled area goes in steps of a tenth, over 100 random draws.
+    """
+    n_pixels, n = frame.saliency.size, int(frame.fixations.sum())
+    tolerance = 1e-3 if name == VINET else 1e-6
+    bessel = 1.0 if name == PYSALIENCY else math.sqrt(n_pixels / (n_pixels - 1))
+    near(name, {key: theirs[key] for key in ("cc", "sim", "kld", "ig") if key in theirs}, ours, tolerance)
+    near(name, {"nss": theirs["nss"] * bessel}, ours, tolerance)
+    lines = 1 / (2 * n) + 1 / (n_pixels - n) + 1e-5
+    if frame.saliency.dtype != np.uint8:  # among ties the jitter of both codes decides
+        near(name, {"auc_judd": theirs["auc_judd"]}, ours, lines)
+    if "sauc" in theirs:
+        near(name, {"sauc": theirs["sauc"]}, ours, 0.05 if name == OCTAVE else EXACT)
+
+
+def near(peer: str, theirs: Scores, ours: Scores, tolerance: float) -> None:
+    """Stop if a score is further from ours than that."""
+    for name, score in theirs.items():
+        if not abs(score - ours[name]) <= tolerance * max(1, abs(ours[name])):
+            raise Disagreement(f"{peer} and we disagree on {name}: {score} and {ours[name]}.")
 
 
 def frame_of(size: tuple[int, int], n_fixations: int, dtype: Any, seed: int) -> Frame:
@@ -137,7 +205,8 @@ def frame_of(size: tuple[int, int], n_fixations: int, dtype: Any, seed: int) -> 
     saliency, density = ((each - each.min()) / (each.max() - each.min()) for each in (saliency, density))
     saliency = np.round(255 * saliency) if dtype == np.uint8 else saliency
     counts = fixations.astype(np.int32), negatives.astype(np.int32)
-    return Frame(saliency.astype(dtype), counts[0], density.astype(np.float32), counts[1], centre)
+    baseline = (centre - centre.min()) / (centre.max() - centre.min())
+    return Frame(saliency.astype(dtype), counts[0], density.astype(np.float32), counts[1], baseline)
 
 
 def textbook(frame: Frame) -> dict[str, float]:
@@ -165,10 +234,10 @@ def area(positives: NDArray, negatives: NDArray) -> float:
     )
 
 
-def torch_scores(batch: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The seven of a batch [n, height, width]."""
+def torch_scores(batch: Sequence[torch.Tensor]) -> list[Scores]:
+    """The seven of a batch [n, height, width], frame by frame."""
     saliency, fixations, density, negatives, baseline = batch
-    return {
+    scores = {
         "nss": metrics_torch.nss(saliency, fixations),
         "auc_judd": metrics_torch.auc_judd(saliency, fixations),
         "sauc": metrics_torch.sauc(saliency, fixations, negatives),
@@ -177,21 +246,42 @@ def torch_scores(batch: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
         "kld": metrics_torch.kld(saliency, density),
         "ig": metrics_torch.information_gain(saliency, fixations, baseline),
     }
+    of_frames = zip(*(each.tolist() for each in scores.values()), strict=True)
+    return [dict(zip(scores, numbers, strict=True)) for numbers in of_frames]
 
 
-def load_vinet(folder: Path) -> Any:
+def load_vinet(checkout: Path) -> Any:
     """The peer's `loss.py` as a module, with stand-ins for what it imports in vain."""
-    path = folder / "loss.py"
-    if not path.is_file():
-        raise SystemExit(f"{folder}: there is no loss.py. Give a checkout of ViNet.")
+    have_trapz()
+    return peers.load(checkout / "loss.py", stand_ins=UNUSED)
+
+
+def have_trapz() -> None:
+    """NumPy 2 calls it trapezoid; the peers say trapz."""
     if not hasattr(np, "trapz"):
-        np.trapz = np.trapezoid  # type: ignore[attr-defined]  # its name before NumPy 2; the peer says trapz
-    spec = importlib.util.spec_from_file_location("vinet_loss", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with mock.patch.dict(sys.modules, {name: mock.MagicMock() for name in UNUSED}):
-        spec.loader.exec_module(module)
-    return module
+        np.trapz = np.trapezoid  # type: ignore[attr-defined]
+
+
+def load_pysaliency() -> Callable[[Frame], Scores]:
+    """Six of the seven by the library's functions for one map."""
+    have_trapz()
+    library, areas = (importlib.import_module(f"pysaliency.{name}") for name in ("metrics", "roc"))
+
+    @np.errstate(divide="ignore")  # it takes the logarithm of zeros, which do no harm
+    def scores(frame: Frame) -> Scores:
+        saliency = frame.saliency.astype(np.float64)
+        at, others = np.nonzero(frame.fixations), np.nonzero(frame.negatives)
+        positives = saliency[at]
+        return {
+            "nss": float(library.NSS(saliency, at[1], at[0]).mean()),
+            "auc_judd": float(areas.general_roc(positives, saliency[frame.fixations == 0], judd=1)[0]),
+            "sauc": float(areas.general_roc(positives, saliency[others])[0]),
+            "cc": float(library.CC(saliency, frame.density)),
+            "sim": float(library.SIM(saliency, frame.density)),
+            "kld": float(library.MIT_KLDiv(saliency, frame.density.astype(np.float64))),
+        }
+
+    return scores
 
 
 def vinet_input(frame: Frame) -> list[torch.Tensor]:
@@ -212,53 +302,7 @@ def vinet_scores(vinet: Any, given: Sequence[torch.Tensor]) -> dict[str, float]:
     }
 
 
-def vinet_agrees(theirs: Scores, ours: Scores, frame: Frame) -> None:
-    """As far as definitions do: NSS by N - 1; lines between fixations for the area, off by one pixel; float32."""
-    n_pixels, n = frame.saliency.size, int(frame.fixations.sum())
-    agrees("ViNet", {name: theirs[name] for name in ("cc", "sim", "kld")}, ours, 1e-3)
-    agrees("ViNet", {"nss": theirs["nss"] * math.sqrt(n_pixels / (n_pixels - 1))}, ours, 1e-3)
-    lines = 1 / (2 * n) + 1 / (n_pixels - n) + 1e-5
-    if frame.saliency.dtype != np.uint8:  # among ties its jitter decides
-        agrees("ViNet", {"auc_judd": theirs["auc_judd"]}, ours, lines)
-
-
-def agrees(peer: str, theirs: Scores, ours: Scores, tolerance: float) -> None:
-    """Stop if a score is further from ours than that."""
-    for name, score in theirs.items():
-        if not abs(score - ours[name]) <= tolerance * max(1, abs(ours[name])):
-            raise SystemExit(f"{peer} and we disagree on {name}: {score} and {ours[name]}. Nothing was timed.")
-
-
-def seconds(action: Callable[[], object], clock: Callable[[], float]) -> float:
-    """Of one call; what is quick is repeated."""
-    once = timed(action, 1, clock)
-    repeats = int(AT_LEAST_S / once) if once else 1000
-    return timed(action, repeats, clock) / repeats if repeats > 1 else once
-
-
-def timed(action: Callable[[], object], repeats: int, clock: Callable[[], float]) -> float:
-    """Seconds of so many calls."""
-    started = clock()
-    for _ in range(repeats):
-        action()
-    return clock() - started
-
-
 def gpu_clock() -> float:
     """The time, once everything that was asked of the GPU is done."""
     torch.cuda.synchronize()
     return time.perf_counter()
-
-
-def show(title: str, measured: Mapping[str, list[float]]) -> None:
-    """A line a peer; the first is ours."""
-    print(title)
-    ours = next(iter(measured.values()))
-    for name, times in measured.items():
-        ratio = statistics.median(theirs / own for theirs, own in zip(times, ours, strict=True))
-        spread = f"{min(times):.3f}-{max(times):.3f}"
-        print(f"  {name:<32}{statistics.median(times):>12.3f}{spread:>18}{ratio:>8.1f}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

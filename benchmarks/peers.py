@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import types
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -39,7 +40,9 @@ def recognise(folders: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
-def load(path: Path, *, stand_ins: Sequence[str] = (), beside: Mapping[str, Path] | None = None) -> ModuleType:
+def load(
+    path: Path, *, stand_ins: Sequence[str] = (), beside: Mapping[str, Path | ModuleType] | None = None
+) -> ModuleType:
     """A peer's file as a module.
 
     Parameters
@@ -47,13 +50,18 @@ def load(path: Path, *, stand_ins: Sequence[str] = (), beside: Mapping[str, Path
     path : Path
     stand_ins : sequence of str
         Modules that the file imports and the measured part does not use.
-    beside : dict of str to Path, optional
-        Its own modules that it imports by these names.
+    beside : dict of str to Path or module, optional
+        Its own modules that it imports by these names; "utils.words" gives it a package `utils`, too.
     """
     spec = importlib.util.spec_from_file_location(f"peer_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    companions = {name: load(file, stand_ins=stand_ins) for name, file in (beside or {}).items()}
-    with mock.patch.dict(sys.modules, {**{name: mock.MagicMock() for name in stand_ins}, **companions}):
+    given = beside or {}
+    packages = {name.rpartition(".")[0]: types.ModuleType(name.rpartition(".")[0]) for name in given if "." in name}
+    companions = {
+        name: load(each, stand_ins=stand_ins) if isinstance(each, Path) else each for name, each in given.items()
+    }
+    absent = {name: mock.MagicMock() for name in stand_ins}
+    with mock.patch.dict(sys.modules, {**absent, **packages, **companions}):
         spec.loader.exec_module(module)
     return module

@@ -5,9 +5,10 @@
 Conventions
 -----------
 A line an option: the plain loop, then each of bf16, fp16 (GPU), channels last, compile and two loader workers alone,
-then those that suit the device together. A step is forward, backward and Adam on `batch` clips of the size that the
-model wants. Without shards the clips are random and the wait is not known. Operations are two for each multiply-
-accumulate of `pipeline.models.cost`, three times the forward's for a step; a peak is what the maker states.
+then those that suit the device together. `python -m benchmarks train` makes rows of a few: how much of a step is spent
+waiting for clips, and the options beside the plain loop. A step is forward, backward and Adam on `batch` clips of the
+size that the model wants. Without shards the clips are random and the wait is not known. Operations are two for each
+multiply-accumulate of `pipeline.models.cost`, three times the forward's for a step; a peak is what the maker states.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ import itertools
 import os
 import platform
 import resource
+import statistics
+import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks import clips
+from benchmarks.harness import Asked, Row, Target
 from pipeline import models
 from pipeline.errors import AveError
 from pipeline.export.clips import ClipStream
@@ -52,6 +57,36 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 # Dense operations per second in 16 bits, and in 32 through TF32, as NVIDIA states them.
 PEAKS = {"H100": (989e12, 494e12), "H200": (989e12, 494e12), "A100": (312e12, 156e12)}
+
+
+SMALL = TrainSettings(model="dave", width=16, batch=2)  # a CPU takes a second for its step
+BESIDE_PLAIN = ("bf16", "channels last", "bf16, channels last")
+
+
+def rows(asked: Asked) -> Iterator[Row]:
+    """The paper's DAVE on a GPU, a narrow one on a CPU, in steps on clips from shards."""
+    device = device_of("auto")
+    settings = TrainSettings(model="dave") if device.type == "cuda" else SMALL
+    steps, rounds = (2, 1) if asked.quick else (3, min(asked.rounds, 3))
+    options = ["plain", *(BESIDE_PLAIN[:1] if asked.quick else BESIDE_PLAIN)]
+    step_ms: dict[str, list[float]] = {name: [] for name in options}
+    waited: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        made = clips.make(Path(folder), 64)
+        for _ in range(rounds):
+            for name in options:
+                _, step_s, share, _ = _measure(replace(settings, **OPTIONS[name]), device, made.shards, steps)
+                step_ms[name].append(1000 * step_s)
+                if name == "plain":
+                    waited.append(100 * share)
+    what = f"dave of width {settings.width or 64}, batch {settings.batch}, {_machine(device)}"
+    told = f"a step {statistics.median(step_ms['plain']):,.0f} ms"
+    whole = (100.0,) * rounds
+    yield Row("train", what, "% waiting", "the step", tuple(waited), whole, Target(5.0, limit=True, unit="%"), told)
+    for name in options[1:]:
+        yield Row(
+            "train", f"{what}, {name}", "ms/step", "plain", tuple(step_ms[name]), tuple(step_ms["plain"]), None, ""
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

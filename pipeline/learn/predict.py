@@ -4,8 +4,10 @@ Conventions
 -----------
 `maps.parquet`: one row a predicted frame, one row group a stimulus, in the order of the shards: `stimulus`, `frame`
 (from 0) and `map` (height × width float32, row by row; non-negative, not normalised). The schema's metadata hold,
-as JSON under the key `ave`: `height`, `width`, `split`, `every` and `run` (model, settings, the step whose weights
-these are, and why training stopped early if it did). Every picture is decoded once, however much clips overlap.
+as JSON under the key `ave`: `height`, `width`, `split`, `every`, `run` (model, settings, the step whose weights
+these are, and why training stopped early if it did), and `precision` if it is not fp32. Every picture is decoded once,
+however much clips overlap. Clips come with the channels last in memory (`collate`), and the volumes of a model follow:
+a sixth faster on a CPU than in the usual layout. Laying out the weights so, too, gains nothing.
 """
 
 from __future__ import annotations
@@ -67,6 +69,8 @@ def build_item(job: Job) -> dict:
         )
     height, width = stream.shards.head(0).density.shape[1:]
     about = {"height": height, "width": width, "split": settings.split, "every": settings.every}
+    if settings.precision != "fp32":
+        about["precision"] = settings.precision
     schema = maps_schema({**about, "run": {name: run[name] for name in TOLD}})
     n_frames = n_stimuli = 0
     with pq.ParquetWriter(job.out / "maps.parquet", schema, compression="zstd") as writer:
@@ -93,9 +97,9 @@ def predict(
     device = device_of(settings.device)
     model = model.to(device).eval()
     for batch in DataLoader(clips, batch_size=settings.batch, collate_fn=collate):
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             maps = saliency_maps(model, batch["video"].to(device), batch["audio"].to(device), scale)
-            maps = fitted(maps, size).cpu()
+            maps = fitted(maps.float(), size).cpu()
         for stimulus, frame, saliency in zip(batch["stimulus"], batch["frame"].tolist(), maps.numpy(), strict=True):
             if not np.isfinite(saliency).all():
                 raise ModelError(

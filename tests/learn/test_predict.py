@@ -61,6 +61,15 @@ def test_maps_are_those_of_the_model_on_each_clip_alone(run_files, tmp_path):
         np.testing.assert_allclose(np.reshape(row["map"], (32, 40)), expected[0], rtol=1e-4, atol=1e-6)
 
 
+def test_in_16_bits_maps_are_nearly_the_same_and_say_so(run_files, tmp_path):
+    _, exact = run_predict(run_files, tmp_path / "fp32")
+    _, rounded = run_predict(run_files, tmp_path / "bf16", precision="bf16")
+    exact_maps, rounded_maps = (np.array(maps.read()["map"].to_pylist()) for maps in (exact, rounded))
+    assert 0 < np.abs(exact_maps - rounded_maps).max() < 0.05 * exact_maps.max()
+    assert json.loads(rounded.schema_arrow.metadata[b"ave"])["precision"] == "bf16"
+    assert "precision" not in json.loads(exact.schema_arrow.metadata[b"ave"])
+
+
 def test_the_same_weights_write_the_same_bytes(run_files, tmp_path):
     for name in ("first", "second"):
         run_predict(run_files, tmp_path / name, every=16)

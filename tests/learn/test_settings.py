@@ -50,3 +50,8 @@ def test_a_misspelt_setting_names_the_nearest(kind):
 def test_an_impossible_value_is_refused(params, words):
     with pytest.raises(ModelError, match=words):
         from_params(TrainSettings, params)
+
+
+def test_a_prediction_has_no_fp16():
+    with pytest.raises(ModelError, match="Unknown precision 'fp16'"):
+        from_params(PredictSettings, {"precision": "fp16"})

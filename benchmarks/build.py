@@ -1,0 +1,131 @@
+"""The whole way from raw releases to shards, beside decoding the same videos and nothing else.
+
+Conventions
+-----------
+The release is ten minutes of 720p in DIEM's form: ten videos of a minute (see `reel`), each with a wav and the gaze of
+fifty observers. Ours is `ave export` with an empty store and `pool:2`; the limit is ffmpeg decoding the videos, two at
+a time with one thread each. Both are whole processes on all cores, hence the wall's clock. What nobody waits for is
+measured, too: a build that has nothing to do, and the commands that only look.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from benchmarks import synthetic
+from benchmarks.harness import Asked, Case, Disagreement, Peer, Row, Target, measure
+from benchmarks.reel import write_reel
+from pipeline.signals import media
+
+EXECUTOR = "pool:2"
+AT_ONCE = 2
+VIDEOS = 10
+# command, seconds that it may take
+LOOKS = [("--help", 0.3), ("status", 0.3), ("plan", 0.3), ("build", 2.0)]
+AVE = [sys.executable, "-m", "pipeline.cli"]
+
+
+def rows(asked: Asked) -> Iterator[Row]:
+    """The build, and then what looks at the store that it made."""
+    with tempfile.TemporaryDirectory(prefix="ave-build-") as folder:
+        home = Path(folder)
+        form, what = release(home, 2 if asked.quick else VIDEOS, seconds=15 if asked.quick else 60)
+        yield from measure("build", whole(home, form, what), min(asked.rounds, 3))
+        for command, limit_s in LOOKS:
+            yield from measure("build", look(home / "store", command, limit_s), asked.rounds)
+
+
+def release(home: Path, n_videos: int, seconds: int) -> tuple[synthetic.Form, str]:
+    """Write the raw release and its manifests; returns its form, and what it is in words."""
+    pictures = write_reel(home / "reel.mp4", seconds)
+    n_frames = seconds * int(synthetic.RATE)
+    form = synthetic.Form((1280, 720), (1280, 960), n_frames=n_frames, observers=50, sound_hz=44100)
+    synthetic.write_release(home / "raw", n_videos, form, home / "reel.mp4")
+    synthetic.write_manifests(home / "manifests", n_videos, form)
+    return form, f"{n_videos} x {seconds} s of 720p, {pictures}"
+
+
+def whole(home: Path, form: synthetic.Form, what: str) -> Case:
+    """Ours from an empty store, and decoding alone."""
+    videos = sorted((home / "raw").glob("diem/*/video/*.mp4"))
+    return Case(
+        what=f"raw to shards, {what}",
+        ours=partial(from_nothing, home),
+        peers={f"decoding alone, {AT_ONCE} at once": Peer(partial(decode_all, videos), Target(1.6, limit=True))},
+        agree=partial(same_frames, len(videos) * form.n_frames),
+        unit="ms/frame",
+        work=len(videos) * form.n_frames,
+        clock=time.perf_counter,
+    )
+
+
+def from_nothing(home: Path) -> tuple[int, int]:
+    """Export from an empty store; returns the frames that are published and those that are in the shards."""
+    store = home / "store"
+    shutil.rmtree(store, ignore_errors=True)
+    folders = ["--store", str(store), "--raw", str(home / "raw"), "--manifests", str(home / "manifests")]
+    run("export", *folders, "--corpus", "diem", "--accept", "diem", "--executor", EXECUTOR)
+    published = sum(pq.read_table(store / "corpus" / "stimuli.parquet", columns=["n_frames"])["n_frames"].to_pylist())
+    index = json.loads((store / "export" / "wds" / "index.json").read_text(encoding="utf-8"))
+    shards = [shard for item in index["items"] for shard in item["shards"]]
+    return published, sum(sample["n_targets"] for shard in shards for sample in shard["samples"])
+
+
+def run(*words: str) -> None:
+    """Run an `ave` command as a process of its own, and throw away what it says."""
+    subprocess.run([*AVE, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def decode_all(videos: list[Path]) -> int:
+    """Decode the videos, two at a time, one thread each; returns how many pictures there were."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return sum(pool.map(decode_alone, videos))
+
+
+def decode_alone(video: Path) -> int:
+    """ffmpeg throws every picture away; returns how many there were."""
+    command = ["-v", "error", "-nostats", "-progress", "pipe:1", "-threads", "1", "-i", str(video), "-map", "0:v"]
+    told = subprocess.run(
+        [media.ffmpeg_path(), *command, "-f", "null", "-"], check=True, capture_output=True, text=True
+    )
+    return max(int(line.removeprefix("frame=")) for line in told.stdout.splitlines() if line.startswith("frame="))
+
+
+def same_frames(n_frames: int, made: Mapping[str, Any]) -> str:
+    """Every frame that ffmpeg decodes is published and in the shards."""
+    published, in_shards = made["ours"]
+    counts = {"published": published, "in shards": in_shards, **{k: n for k, n in made.items() if k != "ours"}}
+    for name, found in counts.items():
+        if found != n_frames:
+            raise Disagreement(f"{name}: {found} frames, expected {n_frames}.")
+    return f"{n_frames:,} frames in both"
+
+
+def look(store: Path, command: str, limit_s: float) -> Case:
+    """A command that finds everything there, beside the start of Python."""
+    words = [command] if command.startswith("-") else [command, "--store", str(store)]
+    return Case(
+        what="ave build, nothing to do" if command == "build" else f"ave {command}",
+        ours=partial(run, *words),
+        peers={"python -c pass": Peer(partial(start_python), Target(limit_s, limit=True, unit="s"))},
+        agree=lambda made: "",
+        unit="s",
+        clock=time.perf_counter,
+    )
+
+
+def start_python() -> None:
+    """What no program in Python can be faster than."""
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
