@@ -6,6 +6,7 @@ without its package. They read pictures alone; ours brings the sound, the densit
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,8 +29,9 @@ from pipeline import schemas
 from pipeline.export import pictures as decoding
 from pipeline.export.clips import ClipDataset, ClipStream
 from pipeline.export.shards import build_item
-from pipeline.features.frames import write_frames
+from pipeline.features.frames import encode_planes, write_frames
 from pipeline.signals import media
+from pipeline.signals.pixels import JPEG_PLANES
 from pipeline.store.job import Job
 
 SIZE, FRAMES = (256, 320), 16
@@ -73,10 +75,9 @@ def make(folder: Path, n_frames: int) -> Made:
         picture.save(full / f"{frame + 1:07d}.jpg", quality=FULL_SIZE_QUALITY)
         resized.append(np.asarray(picture.resize(SIZE[::-1], Image.Resampling.BICUBIC)))
         Image.fromarray(resized[-1]).save(small / f"{frame + 1:07d}.jpg", quality=DAVE_QUALITY)
-    with media.read_frames(path, SIZE) as stream:
-        write_frames(
-            folder / "frames.arrow", (each for _, each in zip(range(n_frames), stream, strict=False)), OURS_QUALITY
-        )
+    with media.read_frames(path, SIZE, pixels=JPEG_PLANES) as stream:
+        jpegs = ((time_s, encode_planes(planes, SIZE, OURS_QUALITY)) for time_s, planes in stream)
+        write_frames(folder / "frames.arrow", itertools.islice(jpegs, n_frames))
     write_shards(folder, folder / "shards", n_frames)
     return Made(folder / "shards", small, full, np.stack(resized))
 

@@ -76,8 +76,10 @@ def resize(pictures: Any, size: tuple[int, int], pixels: Pixels, matrix: str) ->
     """
     height, width = size
     if pixels is JPEG_PLANES and matrix not in OF_A_JPEG:
-        pictures = resize(pictures, size, RGB, matrix).filter("format", RGB.pix_fmt)
-    return pictures.filter("scale", width, height, **pixels.scaling)
+        pictures = resize(pictures, size, RGB, matrix)
+    resized = pictures.filter("scale", width, height, **pixels.scaling)
+    # Planar RGB first: the same pixels, but swscale takes half as long to write planes as to mix them at once.
+    return resized.filter("format", "gbrp") if pixels is RGB else resized
 
 
 def split_planes(

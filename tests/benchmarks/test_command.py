@@ -67,7 +67,7 @@ def test_a_target_that_is_missed_is_no_error(benchmark):
 def test_an_unknown_name_is_refused_with_the_known_ones(capsys):
     with pytest.raises(SystemExit):
         command.main(["densty"])
-    assert "there is no benchmark densty; there are frames, density" in capsys.readouterr().err
+    assert "there is no benchmark densty; there are build, frames, density" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_known_checkout_is_refused(tmp_path):
