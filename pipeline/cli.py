@@ -102,7 +102,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_build_options(plan)
     build = _add(commands, "build", "make what is not there yet", "ave build --raw raw --corpus diem --partial")
     _add_build_options(build)
-    build.add_argument("--profile", action="store_true", help="say at the end where the time went, stage by stage")
     build.add_argument("--shard", metavar="I/N", help="only part I of N (from 0), as a job of a queue's array")
     status = _add(commands, "status", "per stage and corpus: fresh, stale, missing or failed", "ave status", json=True)
     status.add_argument("--watch", action="store_true", help="follow the build that is at work there until it ends")
@@ -117,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", action="append", choices=FORMATS, help="shard format (default wds); repeatable")
     export.add_argument("--out", metavar="DIR", help="where to put them (default STORE/export/FORMAT)")
     _add_build_options(export)
+    for making in (build, export):
+        making.add_argument("--profile", action="store_true", help="say at the end where the time went, stage by stage")
     _add(commands, "verify", "hash every published file again and compare", "ave verify", json=True)
     gc = _add(commands, "gc", "what nothing asks for any more, and with --yes its removal", "ave gc --yes", json=True)
     gc.add_argument("--yes", action="store_true", help="remove it; without this, only say what would go")

@@ -33,11 +33,17 @@ def build(arguments: Namespace) -> int:
         if kept:
             print(f"remembered from {arguments.store / 'settings.toml'}: {', '.join(kept)}", file=sys.stderr)
     part = Part.parse(arguments.shard) if arguments.shard else None
+    with _profiled(arguments):
+        return make(arguments.store, asked_settings(arguments), arguments.executor, part, renewable(arguments.renew))
+
+
+@contextmanager
+def _profiled(arguments: Namespace) -> Iterator[None]:
+    """With --profile, say after the block where the time of the build in it went."""
     earlier = set(log_paths(arguments.store)) if arguments.profile else set()
-    status = make(arguments.store, asked_settings(arguments), arguments.executor, part, renewable(arguments.renew))
+    yield
     if arguments.profile:
         print(_where_the_time_went(arguments.store, set(log_paths(arguments.store)) - earlier))
-    return status
 
 
 def _where_the_time_went(store: Path, logs: Iterable[Path]) -> str:
@@ -65,7 +71,8 @@ def export(arguments: Namespace) -> int:
     goals = tuple(dict.fromkeys((*asked.goals, "shards")))
     # What is learnt is learnt from the format asked for first: another one beside it must not train anew.
     settings = replace(asked, formats=tuple(dict.fromkeys((*asked.formats, *formats))), goals=goals)
-    status = make(arguments.store, settings, arguments.executor, renew=renewable(arguments.renew))
+    with _profiled(arguments):
+        status = make(arguments.store, settings, arguments.executor, renew=renewable(arguments.renew))
     for name in formats:
         out = Path(arguments.out or arguments.store / "export" / name)
         out = out / name if arguments.out and len(formats) > 1 else out
