@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import pipeline.learn.device  # noqa: F401 - as a training or prediction does, before torch makes a tensor
 from benchmarks import peers
 from benchmarks.harness import Asked, Disagreement, Row, table
 
