@@ -292,9 +292,10 @@ class ClipStream(_Clips, IterableDataset[Clip]):
         for place in places:
             number = int(self._sample[plan[place]])
             if number not in segments:
+                before = segments.get(number - 1)
                 if len(segments) == (self.mix if self.shuffle else 1):
                     segments.popitem(last=False)
-                segments[number] = SegmentPictures(self.shards, number)
+                segments[number] = SegmentPictures(self.shards, number, before)
             segments.move_to_end(number)
             clip = self._make(int(plan[place]), segments[number])
             self._pending[place] = False

@@ -98,12 +98,17 @@ class SegmentPictures:
     shards : ShardSet
     number : int
         The sample's number in the set.
+    before : SegmentPictures, optional
+        The sample before it, whose last pictures are the first of this one if both are of one stimulus.
     """
 
-    def __init__(self, shards: ShardSet, number: int):
+    def __init__(self, shards: ShardSet, number: int, before: SegmentPictures | None = None):
         self._shards, self._number = shards, number
         self._pictures: NDArray[np.uint8] | None = None
+        self._facts = shards.head(number).facts
         self._decoded = np.zeros(shards.head(number).n_stored, bool)
+        if before is not None:
+            self._take_over(before)
 
     def get(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Stored frames start … stop − 1 as a view, shape (stop − start, height, width, 3)."""
@@ -117,3 +122,15 @@ class SegmentPictures:
             self._decoded[first:last] = True
         assert self._pictures is not None  # the first call always finds something missing
         return self._pictures[start:stop]
+
+    def _take_over(self, before: SegmentPictures) -> None:
+        """Copy what the sample before has decoded of this one's lead-in."""
+        if before._pictures is None or before._facts.stimulus != self._facts.stimulus:
+            return
+        first, first_before = (facts.first_frame - facts.n_lead_in for facts in (self._facts, before._facts))
+        offset = first - first_before
+        shared = len(before._decoded) - offset
+        if 0 < shared <= len(self._decoded) and offset >= 0:
+            self._pictures = np.empty((len(self._decoded), *before._pictures.shape[1:]), np.uint8)
+            self._pictures[:shared] = before._pictures[offset:]
+            self._decoded[:shared] = before._decoded[offset:]
