@@ -28,6 +28,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import scoring, synthetic
 from benchmarks.whole import Run, ave
@@ -147,25 +148,32 @@ def seconds(action: Callable[[], object]) -> float:
 
 def show(found: Growth, earlier: Growth | None) -> None:
     """Print one size; in brackets how many times as much it is as at the size before."""
-    print(f"{found.stimuli} stimuli, {found.items} items{_times(found.stimuli, earlier and earlier.stimuli)}")
+
+    def was(name: str) -> Any:
+        return None if earlier is None else getattr(earlier, name)
+
+    print(f"{found.stimuli} stimuli, {found.items} items{_times(found.stimuli, was('stimuli'))}")
     if found.fresh is not None:
         rates = f"{found.items / found.fresh.seconds:.1f} items/s, {found.stimuli / found.fresh.seconds:.1f} stimuli/s"
-        print(f"  fresh        {_told(found.fresh, earlier and earlier.fresh)}; {rates}")
+        print(f"  fresh        {_told(found.fresh, was('fresh'))}; {rates}")
         print(f"    ffprobe and ffmpeg alone {_beside(found.fresh, found.fresh_limit_s)}")
-    print(f"  no-op        {_told(found.no_op, earlier and earlier.no_op)}")
+    print(f"  no-op        {_told(found.no_op, was('no_op'))}")
     print(f"    stat of every file {_beside(found.no_op, found.no_op_limit_s)}")
-    print(f"  one changed  {_told(found.one_changed, earlier and earlier.one_changed)}")
+    print(f"  one changed  {_told(found.one_changed, was('one_changed'))}")
     print(f"    ran {', '.join(f'{count} {stage}' for stage, count in found.ran.items())}")
-    print(f"  export       {_told(found.export, earlier and earlier.export)}")
-    print(f"    again      {_told(found.export_again, earlier and earlier.export_again)}")
-    print(f"  score        {_told(found.score, earlier and earlier.score)}", flush=True)
+    print(f"  export       {_told(found.export, was('export'))}")
+    print(f"    again      {_told(found.export_again, was('export_again'))}")
+    print(f"  score        {_told(found.score, was('score'))}", flush=True)
 
 
 def _told(run: Run, earlier: Run | None) -> str:
+    def was(name: str) -> float | None:
+        return None if earlier is None else getattr(earlier, name)
+
     workers = f", worker {run.worker_mb:.0f} MB" if run.worker_mb else ""
-    memory = f"main {run.main_mb:.0f} MB{_times(run.main_mb, earlier and earlier.main_mb)}{workers}"
-    cpu = f"CPU {run.cpu_s:.2f} s{_times(run.cpu_s, earlier and earlier.cpu_s)}"
-    return f"{run.seconds:.2f} s{_times(run.seconds, earlier and earlier.seconds)}, {cpu}, {memory}"
+    memory = f"main {run.main_mb:.0f} MB{_times(run.main_mb, was('main_mb'))}{workers}"
+    cpu = f"CPU {run.cpu_s:.2f} s{_times(run.cpu_s, was('cpu_s'))}"
+    return f"{run.seconds:.2f} s{_times(run.seconds, was('seconds'))}, {cpu}, {memory}"
 
 
 def _beside(run: Run, limit_s: float) -> str:

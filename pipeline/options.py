@@ -105,6 +105,9 @@ PRETRAINING = (
 PREDICTION = (
     Option("split", "predict_split", str, "train, val or test (default val)"),
     Option("every", "predict_every", int, "predict frames 0, N, 2 N … of each stimulus (default 1)"),
+    Option(
+        "precision", "predict_precision", str, "fp32 or bf16: faster, off by a hundredth of the peak (default fp32)"
+    ),
 )
 AUDIT = (
     Option("split", "audit_split", str, "train, val or test (default val)"),

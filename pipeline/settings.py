@@ -29,6 +29,7 @@ _NEED_SHARDS = {"shards", "train", "predict", "score", "audit"}
 FORMATS = ("wds", "parquet", "tensors")
 _CHOICES = {"goals": GOALS, "formats": FORMATS, "anchor": ("start", "centre", "end")}
 _CHOICES |= {"modality": ("", "av", "video", "audio"), "pretrain_network": ("3d", "2d")}
+_CHOICES |= {"predict_precision": ("fp32", "bf16")}
 _CHOICES |= dict.fromkeys(("predict_split", "audit_split"), ("train", "val", "test"))
 
 # A small model, trained for a minute or two on two cores: what `ave demo` asks for.
@@ -117,6 +118,7 @@ class Settings:
     # prediction and scores
     predict_split: str = "val"
     predict_every: int = 1
+    predict_precision: str = "fp32"
     audit_split: str = "val"
     audit_every: int = 1
     score_protocols: tuple[str, ...] = ("ours",)  # see `pipeline.evaluate.protocols`

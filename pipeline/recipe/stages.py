@@ -178,7 +178,7 @@ _TABLE = (
         2,
         "pipeline.learn.predict:build_item",
         ("shards", "train"),
-        {"every": "predict_every", "split": "predict_split"},
+        {"every": "predict_every", "split": "predict_split", "precision": "predict_precision"},
         "{predict_split}",
         pooled=True,
         libraries=("numpy", "torch", "simplejpeg", "pyarrow"),
