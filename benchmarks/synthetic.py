@@ -25,6 +25,7 @@ from pipeline.settings import default_manifests
 
 RATE = Fraction(30)
 SOUND_HZ = 16_000
+SPLITS = ("train", "train", "train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,15 @@ def change_one(raw: Path, form: Form = SMALL) -> None:
 
 
 def write_manifests(folder: Path, n_stimuli: int, form: Form = SMALL) -> None:
-    """Write the project's tables with the synthetic stimuli in the place of DIEM's, all in the train split."""
+    """Write the project's tables with the synthetic stimuli in the place of DIEM's, a fifth each in val and in test."""
     folder.mkdir(parents=True)
     numbers = range(n_stimuli)
     for table in sorted(default_manifests().glob("*.csv")):
         with open(table, encoding="utf-8", newline="") as file:
             rows = [row for row in csv.DictReader(file) if row.get("corpus", "diem") == "diem"]
         if table.stem == "stimuli":
-            rows = [{**rows[0], "name": form.name(k), "ave_name": form.name(k), "split": "train"} for k in numbers]
-            rows = [{**row, "split_sheet": "train", "frames_reported": ""} for row in rows]
+            about = [{"name": form.name(k), "ave_name": form.name(k), "split": SPLITS[k % 5]} for k in numbers]
+            rows = [{**rows[0], **own, "split_sheet": own["split"], "frames_reported": ""} for own in about]
         if table.stem == "diem_videos":
             size = dict(zip(("width_px", "height_px"), form.video_px, strict=True))
             facts = {**size, "n_frames": form.n_frames, "in_ave": "yes", "why_out": ""}
