@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ NAMES = ("build", "frames", "density", "sound", "clips", "metrics", "models", "t
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure what was asked for; 1 if somebody disagreed, whatever the ratios are."""
+    """Measure what was asked for; 1 if a benchmark did not come to its end, whatever the ratios are."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Ours beside peers and limits.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all without a name")
     parser.add_argument("--peer", type=Path, action="append", default=[], metavar="DIR", help="checkout of public code")
@@ -36,32 +37,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(given.names) - set(NAMES)):
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
     torch.set_num_threads(1)
+    if given.rounds is not None and given.rounds < 1:
+        parser.error(f"--rounds {given.rounds}: expected 1 or more")
+    if given.json and not given.json.absolute().parent.is_dir():
+        parser.error(f"--json {given.json}: there is no folder {given.json.absolute().parent}")
     asked = Asked(given.quick, given.rounds or (3 if given.quick else 5), peers.recognise(given.peer))
     machine = facts()
     if absent := [name for name in peers.MARKS if name not in asked.peers]:
         print(f"public code not given, and left out: {', '.join(absent)}", file=sys.stderr)
     print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
-    found, disagreed = run(given.names or NAMES, asked)
+    found, unfinished = run(given.names or NAMES, asked)
     print(table(found))
     if given.json:
         result = {"machine": machine, "load_after": os.getloadavg()[0], "rows": [row.as_json() for row in found]}
         given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return int(disagreed)
+    return int(bool(unfinished))
 
 
-def run(names: Sequence[str], asked: Asked) -> tuple[list[Row], bool]:
-    """All rows of these benchmarks, and whether one ended in a disagreement."""
+def run(names: Sequence[str], asked: Asked) -> tuple[list[Row], list[str]]:
+    """All rows of these benchmarks, and which of them did not come to their end; what was measured before stays."""
     found: list[Row] = []
-    disagreed = False
+    unfinished: list[str] = []
     for name in names:
         started = time.perf_counter()
         try:
-            found += importlib.import_module(f"benchmarks.{name}").rows(asked)
+            for row in importlib.import_module(f"benchmarks.{name}").rows(asked):
+                found.append(row)
         except Disagreement as what:
-            print(f"{name}: {what} Nothing was timed.", file=sys.stderr)
-            disagreed = True
+            print(f"{name}: {what} That input was not timed.", file=sys.stderr)
+            unfinished.append(name)
+        except (Exception, SystemExit):  # a peer's code may fail in any way, and must not take the other rows with it
+            traceback.print_exc()
+            print(f"{name}: ended by that; the rows that it had measured are kept.", file=sys.stderr)
+            unfinished.append(name)
         print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    return found, disagreed
+    return found, unfinished
 
 
 def facts() -> dict[str, Any]:

@@ -5,12 +5,14 @@ Conventions
 The release is ten minutes of 720p in DIEM's form: ten videos of a minute (see `reel`), each with a wav and the gaze of
 fifty observers. Ours is `ave export` with an empty store and `pool:2`; the limit is ffmpeg decoding the videos, two at
 a time with one thread each. Both are whole processes on all cores, hence the wall's clock. What nobody waits for is
-measured, too: a build that has nothing to do, and the commands that only look.
+measured, too, on a store of as many small stimuli as AVE has: a build that has nothing to do, beside a stat of every
+file that it vouches for, and the commands that only look, beside the start of Python.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks import synthetic
+from benchmarks import synthetic, whole
 from benchmarks.harness import Asked, Case, Disagreement, Peer, Row, Target, measure
 from benchmarks.reel import write_reel
 from pipeline.signals import media
@@ -32,9 +34,9 @@ from pipeline.signals import media
 EXECUTOR = "pool:2"
 AT_ONCE = 2
 VIDEOS = 10
-# command, seconds that it may take
-LOOKS = [("--help", 0.3), ("status", 0.3), ("plan", 0.3), ("build", 2.0)]
-AVE = [sys.executable, "-m", "pipeline.cli"]
+SMALL_ONES = 151
+LOOKS = ("--help", "status", "plan")
+LOOK_S, NO_OP_S = 0.3, 2.0  # what they may take
 
 
 def rows(asked: Asked) -> Iterator[Row]:
@@ -42,9 +44,11 @@ def rows(asked: Asked) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="ave-build-") as folder:
         home = Path(folder)
         form, what = release(home, 2 if asked.quick else VIDEOS, seconds=15 if asked.quick else 60)
-        yield from measure("build", whole(home, form, what), min(asked.rounds, 3))
-        for command, limit_s in LOOKS:
-            yield from measure("build", look(home / "store", command, limit_s), asked.rounds)
+        yield from measure("build", raw_to_shards(home, form, what), min(asked.rounds, 3))
+        small = small_store(home / "small", 20 if asked.quick else SMALL_ONES)
+        yield from measure("build", nothing_to_do(small), asked.rounds)
+        for command in LOOKS:
+            yield from measure("build", look(small, command), asked.rounds)
 
 
 def release(home: Path, n_videos: int, seconds: int) -> tuple[synthetic.Form, str]:
@@ -57,7 +61,7 @@ def release(home: Path, n_videos: int, seconds: int) -> tuple[synthetic.Form, st
     return form, f"{n_videos} x {seconds} s of 720p, {pictures}"
 
 
-def whole(home: Path, form: synthetic.Form, what: str) -> Case:
+def raw_to_shards(home: Path, form: synthetic.Form, what: str) -> Case:
     """Ours from an empty store, and decoding alone."""
     videos = sorted((home / "raw").glob("diem/*/video/*.mp4"))
     return Case(
@@ -75,17 +79,17 @@ def from_nothing(home: Path) -> tuple[int, int]:
     """Export from an empty store; returns the frames that are published and those that are in the shards."""
     store = home / "store"
     shutil.rmtree(store, ignore_errors=True)
-    folders = ["--store", str(store), "--raw", str(home / "raw"), "--manifests", str(home / "manifests")]
-    run("export", *folders, "--corpus", "diem", "--accept", "diem", "--executor", EXECUTOR)
+    whole.ave("export", *asked_of(home))
     published = sum(pq.read_table(store / "corpus" / "stimuli.parquet", columns=["n_frames"])["n_frames"].to_pylist())
     index = json.loads((store / "export" / "wds" / "index.json").read_text(encoding="utf-8"))
     shards = [shard for item in index["items"] for shard in item["shards"]]
     return published, sum(sample["n_targets"] for shard in shards for sample in shard["samples"])
 
 
-def run(*words: str) -> None:
-    """Run an `ave` command as a process of its own, and throw away what it says."""
-    subprocess.run([*AVE, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def asked_of(home: Path) -> list[str]:
+    """Options of a build of the release in `home`."""
+    folders = ["--store", str(home / "store"), "--raw", str(home / "raw"), "--manifests", str(home / "manifests")]
+    return [*folders, "--corpus", "diem", "--accept", "diem", "--executor", EXECUTOR]
 
 
 def decode_all(videos: list[Path]) -> int:
@@ -113,13 +117,34 @@ def same_frames(n_frames: int, made: Mapping[str, Any]) -> str:
     return f"{n_frames:,} frames in both"
 
 
-def look(store: Path, command: str, limit_s: float) -> Case:
-    """A command that finds everything there, beside the start of Python."""
+def small_store(home: Path, n_stimuli: int) -> Path:
+    """A store of so many stimuli of six frames, built."""
+    synthetic.write_release(home / "raw", n_stimuli)
+    synthetic.write_manifests(home / "manifests", n_stimuli)
+    whole.ave("build", *asked_of(home))
+    return home / "store"
+
+
+def nothing_to_do(store: Path) -> Case:
+    """A build that finds everything there, beside a stat of every file in the store."""
+    files = [path for top in ("stages", "corpus") for path in (store / top).rglob("*.*")]
+    return Case(
+        what=f"nothing to do, {len(list((store / 'corpus' / 'frames').rglob('*.arrow')))} stimuli",
+        ours=partial(whole.ave, "build", "--store", str(store)),
+        peers={"a stat of every file": Peer(lambda: [os.stat(file) for file in files], Target(NO_OP_S, True, "s"))},
+        agree=lambda made: f"{len(files):,} files",
+        unit="s",
+        clock=time.perf_counter,
+    )
+
+
+def look(store: Path, command: str) -> Case:
+    """A command that only looks, beside the start of Python."""
     words = [command] if command.startswith("-") else [command, "--store", str(store)]
     return Case(
-        what="ave build, nothing to do" if command == "build" else f"ave {command}",
-        ours=partial(run, *words),
-        peers={"python -c pass": Peer(partial(start_python), Target(limit_s, limit=True, unit="s"))},
+        what=f"ave {command}",
+        ours=partial(whole.ave, *words),
+        peers={"python -c pass": Peer(start_python, Target(LOOK_S, True, "s"))},
         agree=lambda made: "",
         unit="s",
         clock=time.perf_counter,

@@ -17,8 +17,7 @@ from unittest import mock
 # Files that only this project's checkout has, relative to its root.
 MARKS = {
     "DAVE": ("predict.py", "utils/mel_features.py", "utils/resnet3D.py"),
-    "ViNet": ("loss.py", "model.py", "model_utils.py"),
-    "STAViS": ("datasets/saliency_db.py",),
+    "ViNet": ("loss.py", "model.py", "model_utils.py", "code_for_Metrics/AUC_Judd.m"),
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psutil
 
-SAMPLED_EVERY_S = 0.05
+SAMPLED_EVERY_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def ave(*words: str) -> Run:
     """Run an `ave` command, and look at its memory and that of its workers while it runs."""
     command = [sys.executable, "-m", "pipeline.cli", *words]
     started, cpu_before_s = time.perf_counter(), _children_cpu_s()
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     main_bytes = worker_bytes = 0
     while process.poll() is None:
         main_bytes = max(main_bytes, _resident(process))

@@ -69,12 +69,13 @@ def corpus_line(store: Path) -> str:
     )
 
 
-def published_frames(store: Path) -> int:
-    """Frames of all published stimuli; 0 where nothing is published."""
+def published(store: Path) -> tuple[int, int]:
+    """Published stimuli, and their frames; 0 of both where nothing is published."""
     import pyarrow.parquet as parquet
 
     try:
         with (store / "corpus" / "stimuli.parquet").open("rb") as table:
-            return sum(parquet.ParquetFile(table).read(["n_frames"]).column("n_frames").to_pylist())
+            frames = parquet.ParquetFile(table).read(["n_frames"]).column("n_frames").to_pylist()
     except FileNotFoundError:
-        return 0
+        return 0, 0
+    return len(frames), sum(frames)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import sys
-import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline import settings as settings_file
 from pipeline.commands.asked import asked_settings
+from pipeline.commands.profiling import profiled
 from pipeline.errors import StoreError, UsageError
 from pipeline.recipe.build import Build
 from pipeline.recipe.part import Part
 from pipeline.recipe.versions import in_words, renewable
 from pipeline.settings import Settings
 from pipeline.store import executors
-from pipeline.store.buildlog import LogReader, builder_pid, log_paths
 from pipeline.store.items import resolve
 from pipeline.store.places import cache_folder, is_remote
 
@@ -33,33 +32,8 @@ def build(arguments: Namespace) -> int:
         if kept:
             print(f"remembered from {arguments.store / 'settings.toml'}: {', '.join(kept)}", file=sys.stderr)
     part = Part.parse(arguments.shard) if arguments.shard else None
-    with _profiled(arguments):
+    with profiled(arguments):
         return make(arguments.store, asked_settings(arguments), arguments.executor, part, renewable(arguments.renew))
-
-
-@contextmanager
-def _profiled(arguments: Namespace) -> Iterator[None]:
-    """With --profile, say after the block where the time of the build in it went."""
-    earlier = set(log_paths(arguments.store)) if arguments.profile else set()
-    yield
-    if arguments.profile:
-        print(_where_the_time_went(arguments.store, set(log_paths(arguments.store)) - earlier))
-
-
-def _where_the_time_went(store: Path, logs: Iterable[Path]) -> str:
-    """The budget of the build that this process has just run; one line where it ran nothing."""
-    import psutil
-
-    from pipeline.store import budget
-    from pipeline.summary import published_frames
-
-    process = psutil.Process()
-    ours = [log for log in logs if builder_pid(log) == str(process.pid)]
-    budgets = budget.stage_budgets(event for log in ours for event in LogReader(log).read())
-    if not budgets:
-        return "nothing ran, so no time went anywhere"
-    total_s, cpu = time.time() - process.create_time(), process.cpu_times()
-    return budget.in_words(budgets, total_s, cpu.user + cpu.system, published_frames(store))
 
 
 def export(arguments: Namespace) -> int:
@@ -71,7 +45,7 @@ def export(arguments: Namespace) -> int:
     goals = tuple(dict.fromkeys((*asked.goals, "shards")))
     # What is learnt is learnt from the format asked for first: another one beside it must not train anew.
     settings = replace(asked, formats=tuple(dict.fromkeys((*asked.formats, *formats))), goals=goals)
-    with _profiled(arguments):
+    with profiled(arguments):
         status = make(arguments.store, settings, arguments.executor, renew=renewable(arguments.renew))
     for name in formats:
         out = Path(arguments.out or arguments.store / "export" / name)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from pipeline.errors import UsageError
 from pipeline.evaluate.score_table import read_scores, write_scores
+from pipeline.store.leftovers import temporary
 
 FOLDER = "scores"
 
@@ -35,7 +36,7 @@ def write_result(store: Path, rows: Iterable[Mapping[str, Any]], about: Mapping[
     ending = "" if about["split"] == "test" else f".{about['split']}"
     file = store / FOLDER / f"{about['run']}{ending}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".tmp-{file.name}-{os.getpid()}")
+    draft = temporary(file)  # in a store, the next build removes what a killed process leaves of it
     write_scores(draft, rows, about)
     os.replace(draft, file)
     return file
@@ -43,6 +44,9 @@ def write_result(store: Path, rows: Iterable[Mapping[str, Any]], about: Mapping[
 
 def check_name(store: Path, run: str, split: str, told: Any) -> None:
     """Refuse a name under which another trained run was scored; `told` is what this run's maps say of it.
+
+    What `ave demo` scored (its table says its origin) makes room. Settings that only one of the two versions of this
+    program knew tell nothing.
 
     Raises
     ------
@@ -52,9 +56,10 @@ def check_name(store: Path, run: str, split: str, told: Any) -> None:
     file = store / FOLDER / f"{run}{'' if split == 'test' else f'.{split}'}.parquet"
     if not file.is_file() or not told:
         return
-    before = read_scores(file)[1].get("maps", {}).get("run") or {}
+    about = read_scores(file)[1]
+    before = {} if about.get("origin") else about.get("maps", {}).get("run") or {}
     old, new = (one.get("run", {}).get("settings", {}) for one in (before, told))
-    differs = sorted(name for name in {*old, *new} if old.get(name) != new.get(name)) if old else []
+    differs = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
     if differs:
         changes = ", ".join(f"{name} {old.get(name)!r} → {new.get(name)!r}" for name in differs[:4])
         raise UsageError(

@@ -22,6 +22,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.errors import StoreError
+
 METRICS = {  # name -> title of a column, and whether more is better
     "nss": ("NSS", True),
     "auc_judd": ("AUC-J", True),
@@ -61,8 +63,24 @@ def write_scores(path: Path, rows: Iterable[Mapping[str, Any]], about: Mapping[s
 
 
 def read_scores(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The rows, and what the table is of."""
-    table = pq.read_table(path)
+    """The rows, and what the table is of.
+
+    Raises
+    ------
+    StoreError
+        If the file is no score table.
+    """
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        table, why = None, str(error).split(".")[0]
+    if table is None or not set(SCORES.names) <= set(table.column_names):
+        why = why if table is None else f"it has no column {sorted(set(SCORES.names) - set(table.column_names))[0]}"
+        raise StoreError(
+            f"{path}: no table of scores ({why}).",
+            remedy="Remove it, or score that run again with `ave score`.",
+            code="not-scores",
+        )
     return table.to_pandas(), json.loads((table.schema.metadata or {}).get(b"ave", b"{}"))
 
 

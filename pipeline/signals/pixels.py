@@ -5,7 +5,8 @@ Conventions
 Sizes are (height, width) in pixels. RGB is uint8 [row, col, channel]. Planes are those of a JFIF file (BT.601, full
 range, chroma of half the height and width, rounded up) one after the other in a flat uint8 array: brightness, blue
 difference, red difference. The planes of most videos are of the same matrix, and then no pixel ever becomes RGB,
-which saves a third of the time that reading a picture takes; those of another matrix go by way of RGB.
+which saves a third of the time that reading a picture takes; those of another matrix go by way of RGB. Colours are
+those of RGB but for rounding: the scaler rounds chroma down, half a level on the mean.
 """
 
 from __future__ import annotations

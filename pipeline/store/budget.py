@@ -22,7 +22,6 @@ class StageBudget:
     stage: str
     items: int = 0
     wall_s: float = 0.0
-    busy_s: float = 0.0
     own_s: float = 0.0
     tools_s: float = 0.0
     bytes: int = 0
@@ -38,8 +37,9 @@ def stage_budgets(events: Iterable[Event]) -> list[StageBudget]:
         if event["event"] == "stage":
             budget.wall_s += event["seconds"]
             continue
+        if event["error"]:
+            continue
         budget.items += 1
-        budget.busy_s += event["seconds"]
         budget.bytes += event["bytes"]
         budget.own_s += event["cpu_s"]
         budget.tools_s += event["tools_cpu_s"]
@@ -57,17 +57,15 @@ def in_words(budgets: Sequence[StageBudget], total_s: float, main_cpu_s: float, 
     main_cpu_s : float
         Processor seconds of the process that gave out the items.
     n_frames : int
-        Frames of the published corpus; 0 leaves the column empty.
+        Frames that the build made; 0 where it made only some of the corpus, and leaves the column empty.
     """
     head = f"{'stage':<12}{'items':>7}{'wall s':>9}{'%':>5}{'Python s':>10}{'tools s':>9}{'ms/frame':>10}{'MB':>9}"
-    lines = [
-        f"{total_s:.1f} s in all, {n_frames:,} frames; processor seconds of the items, Python's and ffmpeg's",
-        head,
-    ]
+    frames = f", {n_frames:,} frames" if n_frames else ""
+    lines = [f"{total_s:.1f} s in all{frames}; processor seconds of the items, Python's and ffmpeg's", head]
     whole = StageBudget("all stages")
     for budget in budgets:
         lines.append(_line(budget, total_s, n_frames))
-        for name in ("items", "wall_s", "busy_s", "own_s", "tools_s", "bytes"):
+        for name in ("items", "wall_s", "own_s", "tools_s", "bytes"):
             setattr(whole, name, getattr(whole, name) + getattr(budget, name))
     lines.append(_line(whole, total_s, n_frames))
     between_s = max(0.0, total_s - whole.wall_s)

@@ -39,7 +39,11 @@ def abandoned(store: Path) -> list[Path]:
     """Everything that dead processes of this host left half-made or half-removed in a store."""
     found = []
     # What is made for an object store is half-made on this machine's disk.
-    places = (scratch_folder(),) if is_remote(store) else (store, store / "locks", *store.glob("stages/*/*/*"))
+    places = (
+        (scratch_folder(),)
+        if is_remote(store)
+        else (store, store / "locks", store / "scores", *store.glob("stages/*/*/*"))
+    )
     for folder in places:
         for entry in os.scandir(folder) if folder.is_dir() else ():
             if entry.name.startswith((_TEMPORARY, _TRASH)) and _is_abandoned(entry):

@@ -1,4 +1,4 @@
-"""Each benchmark's agreement: true results pass it, wrong ones do not."""
+"""Benchmarks' agreements: true results pass it, wrong ones do not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import clips, density, inputs, metrics, models, sound
+from benchmarks import build, clips, density, inputs, metrics, models, sound
 from benchmarks.harness import Disagreement
 from pipeline.signals import audio
 
@@ -72,9 +72,17 @@ def test_resampled_sound_that_is_shifted_is_refused():
 
 def test_sound_is_within_half_a_step_of_every_frame():
     rows = list(sound.sync_rows(None))
-    assert len(rows) == 9
+    assert len(rows) == 10
+    assert sum("variable rate" in row.what for row in rows) == 1
     assert all(row.met and row.ratio is None for row in rows)
     assert {row.ours[0] for row in rows if " 25 fps" in row.what} == {0.0}
+
+
+@pytest.mark.parametrize("made", [{"ours": (6, 5)}, {"ours": (5, 6)}, {"ours": (6, 6), "decoding": 5}], ids=str)
+def test_a_build_that_lost_a_frame_is_not_timed(made):
+    assert build.same_frames(6, {"ours": (6, 6), "decoding": 6})
+    with pytest.raises(Disagreement, match="5 frames, expected 6"):
+        build.same_frames(6, made)
 
 
 def test_a_tone_that_grows_tells_the_step():

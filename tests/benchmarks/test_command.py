@@ -55,8 +55,33 @@ def test_a_disagreement_is_an_error_and_the_others_go_on(benchmark, capsys):
     benchmark("sound", lambda asked: rows_of((1.0, 1.0, 1.0)))
     assert command.main(["density", "sound"]) == 1
     printed = capsys.readouterr()
-    assert "density: two maps differ. Nothing was timed." in printed.err
+    assert "density: two maps differ. That input was not timed." in printed.err
     assert len([line for line in printed.out.splitlines() if line.startswith("density")]) == 2
+
+
+@pytest.mark.parametrize("failure", [AttributeError("no loss here"), SystemExit("no such file")])
+def test_a_peer_that_fails_takes_no_row_with_it(benchmark, tmp_path, capsys, failure):
+    def fail(asked):
+        yield from rows_of((2.0, 4.0, 3.0))
+        raise failure
+
+    benchmark("density", fail)
+    benchmark("sound", lambda asked: rows_of((1.0, 1.0, 1.0)))
+    assert command.main(["density", "sound", "--json", str(tmp_path / "found.json")]) == 1
+    assert str(failure) in capsys.readouterr().err
+    assert len(json.loads((tmp_path / "found.json").read_text())["rows"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--rounds", "0"], "expected 1 or more"), (["--json", "absent/found.json"], "there is no folder")],
+    [(["--rounds", "0"], "expected 1 or more"), (["--json", "absent/found.json"], "there is no folder")],
+)
+def test_what_cannot_be_is_said_before_anything_is_measured(benchmark, capsys, words, said):
+    benchmark("density", lambda asked: pytest.fail("measured"))
+    with pytest.raises(SystemExit):
+        command.main(["density", *words])
+    assert said in capsys.readouterr().err
 
 
 def test_a_target_that_is_missed_is_no_error(benchmark):

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -13,8 +15,8 @@ import pipeline
 from pipeline.annotate.boxes import Box, write_boxes
 from pipeline.cli import main
 from pipeline.commands import scoring
-from pipeline.errors import UsageError
-from pipeline.evaluate.results import check_name, write_result
+from pipeline.errors import StoreError, UsageError
+from pipeline.evaluate.results import check_name, results, write_result
 from pipeline.evaluate.score_table import METRICS, read_scores
 from pipeline.evaluate.scoring import Scored
 from pipeline.evaluate.truth import truths
@@ -180,6 +182,33 @@ def test_the_scores_of_another_run_of_the_same_name_are_not_written_over(tmp_pat
     check_name(tmp_path, "other", "test", told(1))
     with pytest.raises(UsageError, match=r"another run called dave-av \(seed 0 → 1\)"):
         check_name(tmp_path, "dave-av", "test", told(1))
+    newer = told(0)
+    newer["run"]["settings"]["unheard_of"] = True  # what only another version of this program knows
+    check_name(tmp_path, "dave-av", "test", newer)
+
+
+def test_what_the_demo_scored_makes_room(tmp_path):
+    about = {"run": "dave-av", "split": "test", "maps": {"run": {"run": {"settings": {"seed": 0}}}}}
+    write_result(tmp_path, [], about)
+    with pytest.raises(UsageError, match="another run"):
+        check_name(tmp_path, "dave-av", "test", {"run": {"settings": {"seed": 1}}})
+    write_result(tmp_path, [], {**about, "origin": "demo"})
+    check_name(tmp_path, "dave-av", "test", {"run": {"settings": {"seed": 1}}})
+
+
+def test_a_file_that_is_no_score_table_is_named(tmp_path):
+    folder = tmp_path / "scores"
+    folder.mkdir()
+    for name, write in {"words": lambda file: file.write_text("no"), "other": lambda file: _foreign(file)}.items():
+        file = folder / f"{name}.parquet"
+        write(file)
+        with pytest.raises(StoreError, match=rf"{name}\.parquet: no table of scores"):
+            results(folder, "test", "ours")
+        file.unlink()
+
+
+def _foreign(file):
+    pq.write_table(pa.table({"x": [1]}), file)
 
 
 @pytest.mark.parametrize("protocol", ["ours", "mit"], ids=["averaged over videos", "averaged over frames"])

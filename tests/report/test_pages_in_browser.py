@@ -186,7 +186,7 @@ LOAD_ALL = """(async () => {
   }
 })()"""
 
-IN_SIGHT = "[(document.querySelector(':target') || document.body).getBoundingClientRect().top, innerHeight]"
+IN_SIGHT = "[document.querySelector(':target').getBoundingClientRect().top, innerHeight]"
 
 SHOWN = """[Number(document.getElementById("stage").dataset.frame), document.getElementById("sound").currentTime,
   document.getElementById("gaze").textContent, document.getElementById("picture").src]"""

@@ -1,4 +1,4 @@
-"""The pictures of the README: small, there, with words for whoever cannot see them, and true to the script's words."""
+"""The pictures of the README: small, there, and with words for whoever cannot see them."""
 
 from __future__ import annotations
 

@@ -53,6 +53,7 @@ def write_report(out: Path, data: ReportData) -> Path:
     AveError
         If scores cannot be put into one table: a frame twice, overall rows that do not follow from the categories.
     """
+    out = out.resolve()  # "." has no name to put a draft beside
     _check_ours(out)
     made = sections(data)
     page = _page(data, made)
