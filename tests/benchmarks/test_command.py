@@ -75,7 +75,6 @@ def test_a_peer_that_fails_takes_no_row_with_it(benchmark, tmp_path, capsys, fai
 @pytest.mark.parametrize(
     ("words", "said"),
     [(["--rounds", "0"], "expected 1 or more"), (["--json", "absent/found.json"], "there is no folder")],
-    [(["--rounds", "0"], "expected 1 or more"), (["--json", "absent/found.json"], "there is no folder")],
 )
 def test_what_cannot_be_is_said_before_anything_is_measured(benchmark, capsys, words, said):
     benchmark("density", lambda asked: pytest.fail("measured"))

@@ -14,6 +14,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ def _map(cells: Any, size: tuple[int, int] | None, where: str) -> NDArray | AveE
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
-        file = pq.ParquetFile(path)
+        state = path.stat()
+        file = pq.ParquetFile(path, metadata=_footer(path, state.st_mtime_ns, state.st_size))
     except (OSError, pa.ArrowInvalid) as error:
         raise AveError(f"{path}: not a Parquet file ({error}).", remedy="Write it again.", code="not-maps") from error
     lacking = [column for column in NEEDED if column not in file.schema_arrow.names]
@@ -121,6 +123,12 @@ def _open(path: Path) -> pq.ParquetFile:
             code="not-maps",
         )
     return file
+
+
+@lru_cache(maxsize=4)
+def _footer(path: Path, _changed_ns: int, _size: int) -> pq.FileMetaData:
+    """Where everything stands in a file. Read once: it grows with the number of stimuli, and each of them asks."""
+    return pq.read_metadata(path)
 
 
 def _about(file: pq.ParquetFile) -> dict[str, Any]:
