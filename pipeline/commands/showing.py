@@ -12,8 +12,10 @@ from argparse import Namespace
 from pathlib import Path
 
 import pipeline
+from pipeline.commands.baselines import score_baselines
 from pipeline.commands.reporting import PAGES, gather
-from pipeline.commands.scoring import HUMAN, score_baselines, score_maps
+from pipeline.commands.scored import HUMAN
+from pipeline.commands.scoring import score_maps
 from pipeline.evaluate.baselines import registry
 from pipeline.evaluate.results import FOLDER, results
 from pipeline.recipe.build import Build

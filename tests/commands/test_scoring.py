@@ -14,7 +14,7 @@ from PIL import Image
 import pipeline
 from pipeline.annotate.boxes import Box, write_boxes
 from pipeline.cli import main
-from pipeline.commands import scoring
+from pipeline.commands import baselines
 from pipeline.errors import StoreError, UsageError
 from pipeline.evaluate.results import check_name, results, write_result
 from pipeline.evaluate.score_table import METRICS, read_scores
@@ -233,5 +233,5 @@ def test_splits_are_averaged_over_videos_or_over_frames_as_the_protocol_says(pro
         for n, s in ((1, 1.0), (3, 2.0))
         for k in (0, 1)
     ]
-    (row,) = scoring._over_splits(videos)
+    (row,) = baselines._over_splits(videos)
     assert (row["metric"], row["mean"], row["low"], row["high"]) == ("nss", nss, nss, nss)
