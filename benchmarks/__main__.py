@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 import pipeline.learn.device  # noqa: F401 - as a training or prediction does, before torch makes a tensor
 from benchmarks import peers
@@ -35,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, help="5, or 3 of the quick ones")
     given = parser.parse_args(argv)
     if unknown := sorted(set(given.names) - set(NAMES)):
-        parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+        alone = "growth and scoring run by themselves: python -m benchmarks.growth"
+        parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)} ({alone})")
     torch.set_num_threads(1)
     if given.rounds is not None and given.rounds < 1:
         parser.error(f"--rounds {given.rounds}: expected 1 or more")
@@ -61,8 +63,10 @@ def run(names: Sequence[str], asked: Asked) -> tuple[list[Row], list[str]]:
     for name in names:
         started = time.perf_counter()
         try:
-            for row in importlib.import_module(f"benchmarks.{name}").rows(asked):
-                found.append(row)
+            rows = importlib.import_module(f"benchmarks.{name}").rows  # loads the libraries that are held to one thread
+            with threadpool_limits(1, user_api="blas"):
+                for row in rows(asked):
+                    found.append(row)
         except Disagreement as what:
             print(f"{name}: {what} That input was not timed.", file=sys.stderr)
             unfinished.append(name)

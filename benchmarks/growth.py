@@ -59,7 +59,7 @@ class Growth:
 def main() -> None:
     """Measure every size and print them, with what each takes more than the one before."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--stimuli", type=int, nargs="+", default=[100, 1000, 10000])
+    parser.add_argument("--stimuli", type=at_least_one, nargs="+", default=[100, 1000, 10000])
     parser.add_argument("--store", type=Path, default=Path(tempfile.gettempdir()) / "ave-growth")
     parser.add_argument("--executor", default="pool:2")
     arguments = parser.parse_args()
@@ -70,6 +70,13 @@ def main() -> None:
         earlier = found
         with open(arguments.store / "growth.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(found)) + "\n")
+
+
+def at_least_one(word: str) -> int:
+    """A number of stimuli as typed."""
+    if not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r}: expected 1 or more stimuli")
+    return int(word)
 
 
 def measure(home: Path, n_stimuli: int, executor: str) -> Growth:

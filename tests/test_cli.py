@@ -160,3 +160,9 @@ def test_doctor_without_ffmpeg_says_how_to_get_it(capsys, tmp_path, monkeypatch)
     monkeypatch.setenv("AVE_FFMPEG", str(tmp_path / "no-such-ffmpeg"))
     assert main(["doctor", "--store", str(tmp_path)]) == 1
     assert "AVE_FFMPEG" in capsys.readouterr().out
+
+
+def test_a_mistyped_store_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["export", "--store", str(tmp_path / "stroe")]) == 2
+    assert "stroe is not a store yet" in capsys.readouterr().err
+    assert not (tmp_path / "stroe").exists()

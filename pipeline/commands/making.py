@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline import settings as settings_file
-from pipeline.commands.asked import asked_settings
+from pipeline.commands.asked import asked_settings, remembered_settings
 from pipeline.commands.profiling import profiled
 from pipeline.errors import StoreError, UsageError
 from pipeline.recipe.build import Build
@@ -42,6 +42,8 @@ def export(arguments: Namespace) -> int:
         raise UsageError(f"{arguments.store}: shards are laid out on this machine.", remedy="Say where: --out DIR.")
     formats = tuple(dict.fromkeys(arguments.format or ["wds"]))
     asked = asked_settings(arguments)
+    if asked == Settings() and not (is_remote(arguments.store) or arguments.store.exists()):
+        remembered_settings(arguments.store)  # nothing was said of what to build: a mistyped name, which it refuses
     goals = tuple(dict.fromkeys((*asked.goals, "shards")))
     # What is learnt is learnt from the format asked for first: another one beside it must not train anew.
     settings = replace(asked, formats=tuple(dict.fromkeys((*asked.formats, *formats))), goals=goals)

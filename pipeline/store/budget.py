@@ -3,8 +3,8 @@
 Conventions
 -----------
 Wall seconds of a stage run from its beginning to its last item. Processor seconds are those of the items: Python's in
-the workers, and the programs' that they run (ffmpeg). What is left of the wall's time lies between the stages:
-starting, looking at the store, taking locks.
+the workers, and those of the programs that they start (ffmpeg, a training). What is left of the wall's time lies
+between the stages: starting, looking at the store, taking locks.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def in_words(budgets: Sequence[StageBudget], total_s: float, main_cpu_s: float, 
     """
     head = f"{'stage':<12}{'items':>7}{'wall s':>9}{'%':>5}{'Python s':>10}{'tools s':>9}{'ms/frame':>10}{'MB':>9}"
     frames = f", {n_frames:,} frames" if n_frames else ""
-    lines = [f"{total_s:.1f} s in all{frames}; processor seconds of the items, Python's and ffmpeg's", head]
+    lines = [f"{total_s:.1f} s in all{frames}; processor seconds of the items: Python, and tools that it starts", head]
     whole = StageBudget("all stages")
     for budget in budgets:
         lines.append(_line(budget, total_s, n_frames))

@@ -78,7 +78,8 @@ def test_a_stranger_is_answered_by_the_page_alone_with_what_the_store_says(repor
         "Which videos?": f"{n_test} videos of the test split, of {len(corpus.stimuli)} in coutrot1, coutrot2, diem.",
         "Whose gaze?": f"{corpus.stimuli['n_fixations'].sum():,} fixations.",
         "Which screen and distance?": "diem: 90 cm, 49.5 px per degree",
-        "What σ?": "1 degree of visual angle",
+        "What σ?": "1 degree of visual angle, standard deviation, in the published maps; protocol ours scores against "
+        "a Gaussian of 1 dva",
         "What was rejected, and why?": f"{n_samples:,} samples, 2 videos; {rejected['reason'].nunique()} reasons.",
         "Which split?": "The test split.",
         "Which weights?": sha256_of(weights)[:12],

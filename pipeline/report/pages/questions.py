@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.evaluate import protocols
+from pipeline.evaluate.protocol import said_of
 from pipeline.evaluate.significance import ALPHA
 from pipeline.report.pages.blocks import Grid, Section
 from pipeline.report.pages.data import ReportData
@@ -64,7 +66,11 @@ def _screen(data: ReportData) -> str:
 
 def _sigma(data: ReportData) -> str:
     sigma = data.settings.get("sigma_dva")
-    return "Not known here." if sigma is None else f"{sigma:g} degree of visual angle, standard deviation."
+    if sigma is None:
+        return "Not known here."
+    scored = said_of(protocols.get(data.protocol).density)
+    own = f"{sigma:g} degree of visual angle, standard deviation, in the published maps"
+    return f"{own}; protocol {data.protocol} scores against {scored}."
 
 
 def _rejected(data: ReportData) -> str:

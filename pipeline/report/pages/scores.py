@@ -53,7 +53,8 @@ def sections(data: ReportData) -> list[Section]:
 def _overall(data: ReportData, board: Table | None) -> Section:
     how = (
         "A line is a run: a model, somebody's maps, or a baseline. In brackets is the 95 % interval over videos: where "
-        "two overlap widely, look at the tests before you call one better."
+        "two overlap widely, look at the tests before you call one better. Models come before baselines; bold is the "
+        "best but for human infinite, which is no model but what observers themselves reach."
     )
     if board is None:
         return Section("leaderboard", "Leaderboard", how, missing=NO_SCORES)
