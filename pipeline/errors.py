@@ -114,6 +114,12 @@ class ModelError(AveError):
     code = "model"
 
 
+class ModelUsageError(ModelError, UsageError):
+    """A model, option or training setting is asked for that does not exist (exit status 2)."""
+
+    code = "model"
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Name the nearest known word, or list them all when none is near.
 

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import ModelError, did_you_mean
+from pipeline.errors import ModelUsageError, did_you_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +61,7 @@ def weights_of(words: str) -> dict[str, float]:
 
     Raises
     ------
-    ModelError
+    ModelUsageError
         If a loss is unknown or named twice, or a weight is no positive number.
 
     Examples
@@ -74,9 +74,13 @@ def weights_of(words: str) -> dict[str, float]:
         weight, _, name = term.strip().rpartition("*")
         name = name.strip()
         if name not in LOSSES:
-            raise ModelError(f"Unknown loss {name!r} in {words!r}.", remedy=did_you_mean(name, LOSSES), code="loss")
+            raise ModelUsageError(
+                f"Unknown loss {name!r} in {words!r}.", remedy=did_you_mean(name, LOSSES), code="loss"
+            )
         if name in weights:
-            raise ModelError(f"The loss {words!r} names {name} twice.", remedy="Add their weights up.", code="loss")
+            raise ModelUsageError(
+                f"The loss {words!r} names {name} twice.", remedy="Add their weights up.", code="loss"
+            )
         weights[name] = _positive(weight, words)
     return weights
 
@@ -109,7 +113,7 @@ def _positive(weight: str, words: str) -> float:
     except ValueError:
         value = math.nan
     if not (0 < value < math.inf):
-        raise ModelError(
+        raise ModelUsageError(
             f"The loss {words!r} has the weight {weight.strip()!r}; expected a number above 0.",
             remedy='Write it as "kl + 0.1*cc".',
             code="loss",

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from pipeline.errors import ModelError, did_you_mean
+from pipeline.errors import ModelUsageError, did_you_mean
 from pipeline.learn.losses import weights_of
 
 SCHEDULES = ("constant", "cosine")
@@ -135,7 +135,7 @@ class TrainSettings:
         _at_least(1, self, "epochs", "accumulate", "every", "mix", "scale", "val_clips", "parts", "processes")
         _at_least(0, self, "width", "steps", "batch", "evaluations", "threads", "loader_workers")
         if not self.learning_rate >= 0:
-            raise ModelError(
+            raise ModelUsageError(
                 f"Training setting learning_rate is {self.learning_rate}; expected more than 0.",
                 remedy="0 stands for the paper's.",
             )
@@ -144,12 +144,14 @@ class TrainSettings:
         weights_of(self.loss)
         _ = self.model_options
         if self.routing and self.model != "dave":
-            raise ModelError(
+            raise ModelUsageError(
                 f"Routing is DAVE's: model {self.model!r} has no sound and mixing layer to rest.",
                 remedy="Train it without routing.",
             )
         if self.routing and self.modality == "audio":
-            raise ModelError("Routing shows still images, and modality 'audio' sees nothing.", remedy="Leave it out.")
+            raise ModelUsageError(
+                "Routing shows still images, and modality 'audio' sees nothing.", remedy="Leave it out."
+            )
         paper = PAPERS.get(self.model, _OTHERS)
         object.__setattr__(self, "batch", self.batch or paper.batch)
         object.__setattr__(self, "learning_rate", self.learning_rate or paper.learning_rate)
@@ -167,7 +169,7 @@ class TrainSettings:
         for word in self.options:
             name, equals, value = word.partition("=")
             if not (name and equals and value):
-                raise ModelError(f"Model option {word!r}: expected name=value.", remedy='For example "mep=true".')
+                raise ModelUsageError(f"Model option {word!r}: expected name=value.", remedy='For example "mep=true".')
             asked[name] = _value(value)
         return asked
 
@@ -234,7 +236,7 @@ class PretrainSettings:
         _at_least(1, self, "epochs", "batch")
         _at_least(0, self, "width")
         if not self.learning_rate > 0:
-            raise ModelError(f"Setting learning_rate is {self.learning_rate}; expected more than 0.")
+            raise ModelUsageError(f"Setting learning_rate is {self.learning_rate}; expected more than 0.")
 
 
 def from_params(kind: type[_Settings], params: Mapping[str, Any]) -> _Settings:
@@ -248,7 +250,7 @@ def from_params(kind: type[_Settings], params: Mapping[str, Any]) -> _Settings:
     known = [field.name for field in dataclasses.fields(kind)]
     for name in params:
         if name not in known:
-            raise ModelError(f"Unknown setting {name!r}.", remedy=did_you_mean(name, known))
+            raise ModelUsageError(f"Unknown setting {name!r}.", remedy=did_you_mean(name, known))
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in params.items()
     }
@@ -267,11 +269,11 @@ def _value(text: str) -> Any:
 def _one_of(known: tuple[str, ...], settings: Any, name: str) -> None:
     value = getattr(settings, name)
     if value not in known:
-        raise ModelError(f"Unknown {name} {value!r}.", remedy=did_you_mean(str(value), known))
+        raise ModelUsageError(f"Unknown {name} {value!r}.", remedy=did_you_mean(str(value), known))
 
 
 def _at_least(least: int, settings: Any, *names: str) -> None:
     for name in names:
         value = getattr(settings, name)
         if value < least:
-            raise ModelError(f"Setting {name} is {value}; expected at least {least}.")
+            raise ModelUsageError(f"Setting {name} is {value}; expected at least {least}.")

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import ModelError, did_you_mean
+from pipeline.errors import ModelUsageError, did_you_mean
 from pipeline.signals.waveform import Waveform
 
 if TYPE_CHECKING:
@@ -131,18 +131,18 @@ def build(name: str, **options: Any) -> nn.Module:
     (32, 40)
     """
     if name not in REGISTRY:
-        raise ModelError(f"Unknown model {name!r}.", remedy=did_you_mean(name, names()))
+        raise ModelUsageError(f"Unknown model {name!r}.", remedy=did_you_mean(name, names()))
     module, _, attribute = REGISTRY[name].where.partition(":")
     model = getattr(importlib.import_module(module), attribute)
     known = list(inspect.signature(model).parameters)
     for option in options:
         if option not in known:
-            raise ModelError(f"Unknown option {option!r} of model {name!r}.", remedy=did_you_mean(option, known))
+            raise ModelUsageError(f"Unknown option {option!r} of model {name!r}.", remedy=did_you_mean(option, known))
     return model(**options)
 
 
 def choose(what: str, value: str, choices: tuple[str, ...]) -> str:
     """Return `value` if it is one of `choices`; raise `ModelError` naming them all if not."""
     if value not in choices:
-        raise ModelError(f"Unknown {what} {value!r}.", remedy=f"Choose one of: {', '.join(choices)}.")
+        raise ModelUsageError(f"Unknown {what} {value!r}.", remedy=f"Choose one of: {', '.join(choices)}.")
     return value
