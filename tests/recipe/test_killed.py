@@ -27,6 +27,7 @@ import pytest
 from pipeline import settings as settings_file
 from pipeline.cli import main
 from pipeline.settings import Settings
+from pipeline.store.buildlog import LogReader
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("AVE_KILLS", "9"))
@@ -127,8 +128,8 @@ def stage_of(store: Path, record: Path) -> str:
 
 def items_logged(store: Path) -> list[str]:
     """Every item that the logs report as made, in order, as stage/corpus/name."""
-    lines = [line for path in sorted(store.glob("logs/*.jsonl"), key=os.path.getmtime) for line in path.open()]
-    events = [json.loads(line) for line in lines if line.endswith("\n")]
+    logs = sorted(store.glob("logs/*.jsonl"), key=os.path.getmtime)
+    events = [event for log in logs for event in LogReader(log).read()]  # whole lines alone: a build may be at work
     return [f"{event['stage']}/{event['item']}" for event in events if event["event"] == "item" and not event["error"]]
 
 
