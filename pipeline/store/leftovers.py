@@ -87,4 +87,7 @@ def _is_abandoned(entry: os.DirEntry[str]) -> bool:
     if not rest.endswith(f"-{socket.gethostname()}") or not pid.isdigit():
         return False
     started = started_s(int(pid))
-    return started is None or started > entry.stat(follow_symlinks=False).st_mtime + _CLOCK_S
+    try:
+        return started is None or started > entry.stat(follow_symlinks=False).st_mtime + _CLOCK_S
+    except FileNotFoundError:  # its process has put it in its place in this very moment
+        return False

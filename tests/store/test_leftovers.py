@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.store import leftovers
 from pipeline.store.leftovers import started_s, sweep, temporary, trash
 from pipeline.store.lock import store_lock
 
@@ -30,7 +31,7 @@ def zombie():
     process.wait()
 
 
-@pytest.mark.parametrize("place", ["", "stages/density/some-variant/diem"])
+@pytest.mark.parametrize("place", ["", "locks", "scores", "stages/density/some-variant/diem"])
 def test_leftovers_of_dead_processes_go_wherever_they_lie(tmp_path: Path, place: str):
     home = tmp_path / place
     for name in (f".tmp-a-{HOST}-{DEAD}", f".trash-b-{HOST}-{DEAD}"):
@@ -73,3 +74,17 @@ def test_what_lives_or_is_not_ours_stays(tmp_path: Path, name_of):
     (tmp_path / name).mkdir()
     assert sweep(tmp_path) == 0
     assert (tmp_path / name).is_dir()
+
+
+def test_what_is_put_in_its_place_while_somebody_sweeps_is_no_leftover(tmp_path: Path, monkeypatch):
+    draft = temporary(tmp_path / "locks" / "diem.json")
+    draft.parent.mkdir()
+    draft.touch()
+
+    def placed_meanwhile(pid: int) -> float:
+        os.replace(draft, draft.parent / "diem.json")
+        return 0.0
+
+    monkeypatch.setattr(leftovers, "started_s", placed_meanwhile)
+    assert sweep(tmp_path) == 0
+    assert (tmp_path / "locks" / "diem.json").exists()
