@@ -80,7 +80,7 @@ def from_nothing(home: Path) -> tuple[int, int]:
     """Export from an empty store; returns the frames that are published and those that are in the shards."""
     store = home / "store"
     shutil.rmtree(store, ignore_errors=True)
-    whole.ave("export", *asked_of(home))
+    whole.ave_alone("export", *asked_of(home))
     published = sum(pq.read_table(store / "corpus" / "stimuli.parquet", columns=["n_frames"])["n_frames"].to_pylist())
     index = json.loads((store / "export" / "wds" / "index.json").read_text(encoding="utf-8"))
     shards = [shard for item in index["items"] for shard in item["shards"]]
@@ -122,7 +122,7 @@ def small_store(home: Path, n_stimuli: int) -> Path:
     """A store of so many stimuli of six frames, built."""
     synthetic.write_release(home / "raw", n_stimuli)
     synthetic.write_manifests(home / "manifests", n_stimuli)
-    whole.ave("build", *asked_of(home))
+    whole.ave_alone("build", *asked_of(home))
     return home / "store"
 
 
@@ -131,7 +131,7 @@ def nothing_to_do(store: Path) -> Case:
     files = [path for top in ("stages", "corpus") for path in (store / top).rglob("*.*")]
     return Case(
         what=f"nothing to do, {len(list((store / 'corpus' / 'frames').rglob('*.arrow')))} stimuli",
-        ours=partial(whole.ave, "build", "--store", str(store)),
+        ours=partial(whole.ave_alone, "build", "--store", str(store)),
         peers={"a stat of every file": Peer(lambda: [os.stat(file) for file in files], Target(NO_OP_S, True, "s"))},
         agree=lambda made: f"{len(files):,} files",
         unit="s",
@@ -144,7 +144,7 @@ def look(store: Path, command: str) -> Case:
     words = [command] if command.startswith("-") else [command, "--store", str(store)]
     return Case(
         what=f"ave {command}",
-        ours=partial(whole.ave, *words),
+        ours=partial(whole.ave_alone, *words),
         peers={"python -c pass": Peer(start_python, Target(LOOK_S, True, "s"))},
         agree=lambda made: "",
         unit="s",

@@ -6,11 +6,12 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
 
-SAMPLED_EVERY_S = 0.01
+SAMPLED_EVERY_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,14 @@ class Run:
     worker_mb: float
 
 
+def ave_alone(*words: str) -> None:
+    """Run an `ave` command and look at nothing: what is only timed must not share the cores with who looks."""
+    subprocess.run(_command(words), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def ave(*words: str) -> Run:
     """Run an `ave` command, and look at its memory and that of its workers while it runs."""
-    command = [sys.executable, "-m", "pipeline.cli", *words]
+    command = _command(words)
     started, cpu_before_s = time.perf_counter(), _children_cpu_s()
     process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     main_bytes = worker_bytes = 0
@@ -37,6 +43,10 @@ def ave(*words: str) -> Run:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     return Run(elapsed, _children_cpu_s() - cpu_before_s, main_bytes / 1e6, worker_bytes / 1e6)
+
+
+def _command(words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "pipeline.cli", *words]
 
 
 def _children_cpu_s() -> float:
