@@ -112,25 +112,32 @@ def training(name: str, curves: pd.DataFrame, caption: str, alt: str) -> Figure:
 
 def sound(name: str, rows: pd.DataFrame, caption: str, alt: str) -> Figure:
     """What the clips' own sound gains against each other sound; columns condition, gain, low, high."""
-    with drawing(0.9 + 0.27 * len(rows)) as drawn:
-        axes = drawn.subplots()
-        style, places = look(0), np.arange(len(rows))
-        axes.hlines(places, rows["low"], rows["high"], color=style["color"], lw=2)
-        axes.plot(rows["gain"], places, "o", color=style["color"], ms=6)
+    with drawing(_height(rows)) as drawn:
+        axes = _intervals(drawn, rows, "gain", list(rows["condition"]), "gain of the own sound in NSS, 95 % interval")
         axes.axvline(0, color=INK, lw=0.8)
-        axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=places, xlabel="gain of the own sound in NSS, 95 % interval")
-        axes.set_yticklabels(rows["condition"])
         return figure(name, caption, alt, drawn, rows)
 
 
 def share(name: str, rows: pd.DataFrame, caption: str, alt: str) -> Figure:
     """Share of frames on which one run beats another; columns a, b, share, low, high."""
-    with drawing(0.9 + 0.27 * len(rows)) as drawn:
-        axes = drawn.subplots()
-        style, places = look(0), np.arange(len(rows))
-        axes.hlines(places, rows["low"], rows["high"], color=style["color"], lw=2)
-        axes.plot(rows["share"], places, "o", color=style["color"], ms=6)
+    with drawing(_height(rows)) as drawn:
+        pairs = [f"{a} > {b}" for a, b in zip(rows["a"], rows["b"], strict=True)]
+        axes = _intervals(drawn, rows, "share", pairs, "share of frames, 95 % interval")
         axes.axvline(0.5, color=QUIET, lw=0.8)
-        axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=places, xlim=(0, 1), xlabel="share of frames, 95 % interval")
-        axes.set_yticklabels([f"{a} > {b}" for a, b in zip(rows["a"], rows["b"], strict=True)])
+        axes.set_xlim(0, 1)
         return figure(name, caption, alt, drawn, rows)
+
+
+def _height(rows: pd.DataFrame) -> float:
+    return 0.9 + 0.27 * len(rows)
+
+
+def _intervals(drawn: Any, rows: pd.DataFrame, value: str, names: Sequence[str], title: str) -> Any:
+    """A line from low to high for each row and a dot at its value; the first row on top."""
+    axes = drawn.subplots()
+    style, places = look(0), np.arange(len(rows))
+    axes.hlines(places, rows["low"], rows["high"], color=style["color"], lw=2)
+    axes.plot(rows[value], places, "o", color=style["color"], ms=6)
+    axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=places, xlabel=title)
+    axes.set_yticklabels(names)
+    return axes
