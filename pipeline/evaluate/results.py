@@ -33,13 +33,16 @@ class Result:
 
 def write_result(store: Path, rows: Iterable[Mapping[str, Any]], about: Mapping[str, Any]) -> Path:
     """Write a run's score table in one rename; `about` has at least run and split. Returns the file."""
-    ending = "" if about["split"] == "test" else f".{about['split']}"
-    file = store / FOLDER / f"{about['run']}{ending}.parquet"
+    file = _file(store, about["run"], about["split"])
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = temporary(file)  # in a store, the next build removes what a killed process leaves of it
     write_scores(draft, rows, about)
     os.replace(draft, file)
     return file
+
+
+def _file(store: Path, run: str, split: str) -> Path:
+    return store / FOLDER / f"{run}{'' if split == 'test' else f'.{split}'}.parquet"
 
 
 def check_name(store: Path, run: str, split: str, told: Any) -> None:
@@ -53,7 +56,7 @@ def check_name(store: Path, run: str, split: str, told: Any) -> None:
     UsageError
         With the settings that differ.
     """
-    file = store / FOLDER / f"{run}{'' if split == 'test' else f'.{split}'}.parquet"
+    file = _file(store, run, split)
     if not file.is_file() or not told:
         return
     about = read_scores(file)[1]
