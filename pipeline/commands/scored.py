@@ -48,6 +48,7 @@ class Done:
 
 
 def protocols_of(words: Sequence[str] | None) -> tuple[str, ...]:
+    """The protocols that --protocol names, also as a,b; `ours` where it names none. UsageError for an unknown one."""
     chosen = tuple(dict.fromkeys(name for word in words or ["ours"] for name in word.split(",") if name))
     for name in chosen:
         protocols.get(name)
@@ -55,6 +56,7 @@ def protocols_of(words: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def check_not_empty(videos: Sequence[str], split: str) -> None:
+    """Raise UsageError for a split that does not exist, or of which the corpus holds no video."""
     if split not in SPLITS:
         raise UsageError(f"Unknown split {split!r}.", remedy=f"Choose one of: {', '.join(SPLITS)}.")
     if not videos:
@@ -88,6 +90,7 @@ def score_videos(jobs: list[tuple[str, Any]], spec: str, title: str) -> list[Sco
 
 
 def about_of(name: str, split: str, chosen: tuple[str, ...], seed: int) -> dict[str, Any]:
+    """What every score table says of itself."""
     return {"run": name, "split": split, "protocols": list(chosen), "seed": seed}
 
 
