@@ -131,7 +131,7 @@ def density_maps(
     n_frames : int
         Frames of the video; those without fixations get all zeros.
     out : ndarray, shape (n_frames, *out_size), float32, optional
-        Where to write the maps; memory that is used again saves a fifth of the time.
+        Where to write the maps. Memory that is used again saves a quarter of the time at 720p, a tenth at 256 × 320.
 
     Returns
     -------
