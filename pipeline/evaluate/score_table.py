@@ -73,15 +73,15 @@ def read_scores(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     try:
         table = pq.read_table(path)
     except pa.ArrowInvalid as error:
-        table, why = None, str(error).split(".")[0]
-    if table is None or not set(SCORES.names) <= set(table.column_names):
-        why = why if table is None else f"it has no column {sorted(set(SCORES.names) - set(table.column_names))[0]}"
-        raise StoreError(
-            f"{path}: no table of scores ({why}).",
-            remedy="Remove it, or score that run again with `ave score`.",
-            code="not-scores",
-        )
+        raise _no_scores(path, "it is not Parquet, or broken") from error
+    if lacking := [name for name in SCORES.names if name not in table.column_names]:
+        raise _no_scores(path, f"it has no column {', '.join(lacking)}")
     return table.to_pandas(), json.loads((table.schema.metadata or {}).get(b"ave", b"{}"))
+
+
+def _no_scores(path: Path, why: str) -> StoreError:
+    remedy = "Remove it, then score that run again with `ave score`."
+    return StoreError(f"{path}: no table of scores ({why}).", remedy=remedy, code="not-scores")
 
 
 def scored(scores: pd.DataFrame) -> pd.DataFrame:
