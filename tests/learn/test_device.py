@@ -1,4 +1,4 @@
-"""Large memory pages are asked for before torch makes a tensor, and only if nobody has decided."""
+"""Large memory pages are asked for as soon as prediction is loaded, and only if nobody has decided."""
 
 from __future__ import annotations
 
